@@ -72,6 +72,29 @@ func TestTrustIsProven(t *testing.T) {
 	}
 }
 
+// TestTrialsAreThere: every row of deploy.md's table of trials names a test that is there.
+func TestTrialsAreThere(t *testing.T) {
+	text, err := os.ReadFile("deploy.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "| trial | paused |")
+	proof, rows := regexp.MustCompile("`([a-z0-9/]+)\\.(Test[A-Za-z0-9]+)` \\|$"), 0
+	for line := range strings.Lines(table) {
+		line = strings.TrimSpace(line)
+		if !strings.HasPrefix(line, "| ") {
+			continue
+		}
+		rows++
+		if p := proof.FindStringSubmatch(line); p == nil || !tests(t, p[1])[p[2]] {
+			t.Errorf("no such test: %s", line)
+		}
+	}
+	if rows < 10 {
+		t.Errorf("only %d rows: is the table read?", rows)
+	}
+}
+
 // tests are the names of a package's tests.
 func tests(t *testing.T, pkg string) map[string]bool {
 	t.Helper()

@@ -160,8 +160,8 @@ type asked struct {
 
 func (a *asked) NextBackOff() time.Duration { return max(a.BackOff.NextBackOff(), a.least) }
 
-// ask makes one request, whose body is the JSON of request (nil: none), and returns the answer that check finds nothing
-// wrong with. An error begins with what was asked for.
+// ask makes one request, whose body is the JSON of request (nil: none), and returns the answer that check finds
+// nothing wrong with. An error begins with what was asked for.
 func ask[T any](
 	ctx context.Context, c *Client, what, method, path string, request any, check func(T) error,
 ) (T, error) {
@@ -231,8 +231,8 @@ func (a *answer) Read(p []byte) (n int, err error) {
 	return n, a.err
 }
 
-// decode reads the next value. The error tells a body that was cut off, which another one may replace, from what
-// Recarga never answers.
+// decode reads the next value. The error distinguishes a body that was cut off, which another one may replace, from
+// what Recarga never answers.
 func (a *answer) decode(into any) error {
 	err := a.json.Decode(into)
 	switch {

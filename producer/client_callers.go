@@ -59,6 +59,10 @@ type Endpoint struct {
 	Name       string            `json:"name"`
 	URL        string            `json:"url"`
 	EventTypes []topup.EventType `json:"event_types" doc:"The types that it wants; empty: every type."`
+	// Headers are sent with every event, beside Recarga's own. They are written, and never read: nil leaves those that
+	// the endpoint has, if its URL stays at its origin.
+	Headers     map[string]string `json:"-"`
+	HeaderNames []string          `json:"header_names" doc:"The names of its own headers; their values are not shown."`
 	// FailingSince is the first failure after its last success; nil: it answers.
 	FailingSince *time.Time `json:"failing_since"`
 	DisabledAt   *time.Time `json:"disabled_at" doc:"Since when nothing is sent to it; null: it is enabled."`
@@ -70,6 +74,9 @@ func (c *Client) SetEndpoint(ctx context.Context, caller string, version int64, 
 	request := map[string]any{"url": e.URL, "event_types": e.EventTypes}
 	if len(e.EventTypes) == 0 {
 		delete(request, "event_types")
+	}
+	if e.Headers != nil {
+		request["headers"] = e.Headers
 	}
 	path := endpointPath(caller, e.Name) + versioned(version, nil)
 	return onCaller(ctx, c, "set an endpoint of", http.MethodPut, path, caller, request, itsName)
@@ -92,9 +99,35 @@ func (c *Client) DisableEndpoint(ctx context.Context, caller, name string) error
 }
 
 func (c *Client) switchEndpoint(ctx context.Context, action, caller, name string) error {
+	type switched struct {
+		Caller   string `json:"caller"`
+		Endpoint string `json:"endpoint"`
+	}
 	_, err := onCaller(ctx, c, action+" an endpoint of", http.MethodPost, endpointPath(caller, name)+"/"+action, caller,
-		nil, itsName)
+		nil, func(s switched) (string, bool) { return s.Caller, s.Endpoint == name })
 	return err
+}
+
+// Pinged is a ping that was sent to an endpoint.
+type Pinged struct {
+	ID        string `json:"id" doc:"Its webhook-id."`
+	Caller    string `json:"caller" doc:"Whose endpoint it is."`
+	Endpoint  string `json:"endpoint" doc:"The name of the endpoint; default is the callback_url."`
+	Delivered bool   `json:"delivered" doc:"It was answered with 2xx."`
+	// Try is what came of it.
+	Try topup.Try `json:"try"`
+}
+
+// Ping sends an event of the type ping to an endpoint, by its name, and returns what came of it. An empty caller is
+// the key's own, or the one named default with an operator's key.
+func (c *Client) Ping(ctx context.Context, caller, endpoint string) (Pinged, error) {
+	path := "/v1/endpoints/" + url.PathEscape(endpoint) + "/ping"
+	if caller != "" {
+		path += "?caller=" + url.QueryEscape(caller)
+	}
+	return ask(ctx, c, "ping endpoint "+endpoint, http.MethodPost, path, nil, func(p Pinged) error {
+		return whole("endpoint", p.Endpoint, endpoint, p.ID != "" && (caller == "" || p.Caller == caller))
+	})
 }
 
 func endpointPath(caller, name string) string {
@@ -134,9 +167,11 @@ func (c *Client) AddCaller(ctx context.Context, n NewCaller) (CreatedCaller, err
 // are as in NewCaller.
 type CallerChange struct {
 	CallbackURL *string `json:"callback_url,omitempty"`
-	IDPrefix    *string `json:"id_prefix,omitempty"`
-	MaxOpen     *int    `json:"max_open,omitempty"`
-	MaxRate     *string `json:"max_rate,omitempty"`
+	// CallbackHeaders are sent to the callback URL with each event; an empty map takes them all away.
+	CallbackHeaders map[string]string `json:"callback_headers,omitzero"`
+	IDPrefix        *string           `json:"id_prefix,omitempty"`
+	MaxOpen         *int              `json:"max_open,omitempty"`
+	MaxRate         *string           `json:"max_rate,omitempty"`
 	// Disabled: its keys are refused.
 	Disabled *bool `json:"disabled,omitempty"`
 	// Version is what the caller's must be, or a *Problem with status 409 says that somebody has changed it since; 0 is

@@ -84,7 +84,8 @@ func (c *Client) decide(ctx context.Context, id topup.ID, action string, d decis
 	return onTopup(ctx, c, action, http.MethodPost, id, "/"+action, d, itself)
 }
 
-// onTopup asks something of one order, which is in the answer. What cannot be an order's id could lead to another path.
+// onTopup asks something of one order, which is in the answer. What cannot be an order's id could lead to another
+// path.
 func onTopup[T any](
 	ctx context.Context, c *Client, what, method string, id topup.ID, action string, request any,
 	in func(T) topup.Order,

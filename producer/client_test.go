@@ -405,7 +405,7 @@ func TestClientReads(t *testing.T) {
 	}
 }
 
-// TestClientNeverWorks: what no repeat can mend is an error at once, though nothing bounds the time.
+// TestClientNeverWorks: what no repeat can cure is an error at once, though nothing bounds the time.
 func TestClientNeverWorks(t *testing.T) {
 	for _, c := range []struct{ url, key, want string }{
 		{"", shopKey, "URL"},

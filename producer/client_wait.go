@@ -14,15 +14,15 @@ import (
 )
 
 const (
-	// waitEach is how long one request of Wait waits: proxies on the way often give up after a minute.
+	// waitEach is how long one request of Wait waits: proxies on the way often end a request after a minute.
 	waitEach = 30 * time.Second
 	// waitAgain is the time before another request where one came back at once with nothing new: its server stops.
 	waitAgain = 500 * time.Millisecond
 )
 
 // Wait returns an order once its caller would be notified of it: when it is final, or held as unknown. It asks anew as
-// long as it takes, also what did not get through; give it a context with a deadline. At its end the order is as it was
-// seen last, and the error is the context's. A *Problem says that there is no such order.
+// long as it takes, also what did not get through; give it a context with a deadline. At its end the order is as it
+// was seen last, and the error is the context's. A *Problem says that there is no such order.
 func (c *Client) Wait(ctx context.Context, id topup.ID) (d topup.Details, err error) {
 	if _, err := topup.ParseID(string(id)); err != nil {
 		return d, fmt.Errorf("wait for %s: %w", id, err)
@@ -96,10 +96,10 @@ func (c *Client) patiently(ctx context.Context, path, tag string, wait time.Dura
 	return nil, problemOf(res)
 }
 
-// EventsAfter reads the feed of the key's caller: the events behind a place, each once, the oldest first, with the body
-// of its webhook as Payload. next is the place to go on from; keep it when the events are handled. The empty place is
-// before the oldest event that is kept. Without events it waits for one, for so long (60s at most), and then returns
-// none.
+// EventsAfter reads the feed of the key's caller: the events behind a place, each once, the oldest first, with the
+// body of its webhook as Payload. next is the place to go on from; keep it when the events are handled. The empty
+// place is before the oldest event that is kept. Without events it waits for one, for so long (60s at most), and then
+// returns none.
 //
 // It is not repeated by itself. A *Problem with status 410 says that events behind the place are lost to the
 // feed: find out otherwise what became of the orders that are open, and begin again from the empty place.

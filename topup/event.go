@@ -60,8 +60,10 @@ const (
 	EventPending EventState = "pending"
 	// EventDelivered: its endpoint answered 2xx.
 	EventDelivered EventState = "delivered"
-	// EventExhausted: the schedule ran out, or there is nowhere to deliver to. Kept; can be redelivered.
+	// EventExhausted: the schedule ran out, or its endpoint is gone or disabled. Can be redelivered.
 	EventExhausted EventState = "exhausted"
+	// EventKept: its caller has no URL that wants it, and reads it in the feed. Can be redelivered, once there is one.
+	EventKept EventState = "kept"
 )
 
 // Event is one thing that happened to an order, for one endpoint.
@@ -95,11 +97,21 @@ type Event struct {
 
 // Try is one request of an event to its endpoint.
 type Try struct {
-	At         time.Time  `json:"at"`          // when it began
-	Status     *int       `json:"status"`      // of the answer; nil: there was none
-	Error      NullString `json:"error"`       // why it is not delivered, where the status does not say it
-	DurationMS int64      `json:"duration_ms"` // to the answer, or to the error
+	At         time.Time    `json:"at"`                 // when it began
+	Status     *int         `json:"status"`             // of the answer; nil: there was none
+	Error      NullString   `json:"error"`              // why it is not delivered, where the status does not say it
+	DurationMS int64        `json:"duration_ms"`        // to the answer, or to the error
+	Response   *TryResponse `json:"response,omitempty"` // nil: the answer said nothing, or there was none
 }
+
+// TryResponse is the beginning of an answer: printable, and without what repeats a secret of the endpoint's.
+type TryResponse struct {
+	Headers map[string]string `json:"headers,omitempty"` // those that show who answered, by their lower-case names
+	Body    string            `json:"body"`              // its first KiB
+}
+
+// Delivered reports whether the endpoint took it.
+func (t Try) Delivered() bool { return t.Status != nil && *t.Status/100 == 2 }
 
 // NewOperatorEvent freezes an event for the operator, under an id that must be unique for ever. kind must
 // be one of OperatorEventTypes.

@@ -47,6 +47,16 @@ const LostRecord = "its record was lost with the book that the backup replaced"
 // highest sequence, and would take them for older than those that the lost book sent.
 const LostEvents = 1000
 
+// ClaimEventOf is what a caller is notified of when it claims an order in this state, which has had so many events
+// before. If a person has corrected the order meanwhile, that is a correction: the lost book may have sent another end
+// of it.
+func ClaimEventOf(s State, events int) EventType {
+	if events > LostEvents {
+		return EventCorrected
+	}
+	return EventTypeOf(s)
+}
+
 // Order is the order of the charge, which was recorded at now. It is Unclaimed.
 func (c LostCharge) Order(now time.Time) Order {
 	from, until := c.From, c.Until // the clock of whoever wrote the statement may be fast

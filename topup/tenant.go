@@ -87,7 +87,7 @@ func (e Event) ForCaller() Event {
 // ForCaller is the try as the event's caller sees it: Error is one of a few sentences, since the error itself may show
 // our network, or why an operator disabled the endpoint.
 func (t Try) ForCaller() Try {
-	return Try{At: t.At, Status: t.Status, Error: deliveryError(t.Error), DurationMS: t.DurationMS}
+	return Try{At: t.At, Status: t.Status, Error: deliveryError(t.Error), DurationMS: t.DurationMS, Response: t.Response}
 }
 
 // deliveryError is what a caller sees of an error. The first row whose words are in it counts.
@@ -96,23 +96,23 @@ func deliveryError(err NullString) NullString {
 		return ""
 	}
 	for _, row := range []struct{ words, shown string }{
+		{"egress proxy", "Recarga's way out to the network failed; your endpoint was not reached"},
 		{"not public", "target refused: its address is not public"},
 		{"only https://", "target refused: only https:// is allowed"},
 		{"redirects", "redirects are not followed"},
 		{"wants no more webhooks", "410: the endpoint wants no more webhooks"},
 		{"endpoint is disabled", "the endpoint is disabled"},
+		{"kept for the feed", "kept for the feed: there is no callback URL"},
 		{"has no callback URL", "there is no callback URL"},
 		{"has no endpoint", "there is no such endpoint any more"},
 		{"cut short by a shutdown", "cut short by a shutdown"},
 		{"lookup ", "its host name was not found"},
 		{"connection refused", "connection refused"},
-		{"certificate", "its TLS certificate was not accepted"},
-		{"x509", "its TLS certificate was not accepted"},
+		{"certificate", "its TLS certificate was not accepted"}, {"x509", "its TLS certificate was not accepted"},
 		{"no answer within", "no answer in time"},
 		{"timeout", "no answer in time"},
 		{"tls:", "the TLS handshake failed"},
-		{"reset by peer", "the connection was closed"},
-		{"EOF", "the connection was closed"},
+		{"reset by peer", "the connection was closed"}, {"EOF", "the connection was closed"},
 	} {
 		if strings.Contains(string(err), row.words) {
 			return NullString(row.shown)

@@ -25,6 +25,7 @@ var callersSee = strings.Fields(`
 	attempts.response_message attempts.error attempts.probe
 	events.id events.type events.sequence events.endpoint events.delivered_at
 	events.tries.at events.tries.status events.tries.error events.tries.duration_ms
+	events.tries.response.headers.key events.tries.response.body
 	resolutions.outcome resolutions.at resolutions.attempt
 	resolutions.transaction_id resolutions.reference resolutions.auth_code
 	corrections.outcome corrections.at corrections.was corrections.was_transaction_id

@@ -3,12 +3,14 @@ package webhook
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -28,12 +30,15 @@ type Endpoint struct {
 	// Secrets sign every webhook, each with a signature of its own. Newest first; more than one
 	// while a secret is being replaced.
 	Secrets []string
+	// Headers are sent with every webhook beside Recarga's own, such as a key of a gateway; see CheckHeaders.
+	Headers map[string]string
 }
 
 // Endpoints has the endpoints of the callers.
 type Endpoints interface {
-	// Endpoints must be quick: the first try of an event waits for it. topup.ErrNotFound: the caller has no endpoint,
-	// and its events are exhausted.
+	// Endpoints must be quick: the first try of an event waits for it. topup.ErrNotFound: there is
+	// no such caller, or it is disabled, and its events are exhausted. An endpoint without a name and a URL: the caller
+	// has no callback URL, and what no other endpoint wants is kept for the feed.
 	Endpoints(ctx context.Context, caller string) ([]Endpoint, error)
 }
 
@@ -72,8 +77,11 @@ type Config struct {
 	Health Health
 	// Deliveries is how many calls of Deliver run at once: one endpoint takes at most half of them. Defaults to 64.
 	Deliveries int
-	// Dial makes the connections. Defaults to TCP, where AllowPrivate guards what is connected to; a simulation has a
-	// network of its own.
+	// Proxy is an http or https proxy through which all connections are made; nil: there is none.
+	Proxy *url.URL
+	// RootCAs are who may sign certificates; nil: those that the system trusts.
+	RootCAs *x509.CertPool
+	// Dial makes the connections. Defaults to those of Dialer; a simulation has a network of its own.
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Random is a number from 0 up to 1 that varies a wait. Defaults to one by chance.
 	Random func() float64
@@ -93,8 +101,12 @@ const (
 	TryFailed TryOutcome = "failed"
 	// TryExhausted was the last of the schedule.
 	TryExhausted TryOutcome = "exhausted"
+	// TryProxy: the egress proxy failed, and nothing reached the endpoint.
+	TryProxy TryOutcome = "proxy"
 	// TryRefused: nothing was sent, because there is nowhere to send to, or nowhere that may be used.
 	TryRefused TryOutcome = "refused"
+	// TryKept: nothing was sent, because the caller has no URL and reads the feed.
+	TryKept TryOutcome = "kept"
 )
 
 // Tried is a try that was recorded.
@@ -108,8 +120,12 @@ type Tried struct {
 func tried(a answer, state topup.EventState) Tried {
 	t := Tried{Outcome: TryFailed, Took: a.took}
 	switch {
+	case a.kept():
+		t.Outcome = TryKept
 	case a.unsent(), errors.Is(a.err, ErrNotPublic), errors.Is(a.err, errNotHTTPS):
 		t.Outcome = TryRefused
+	case a.ofProxy():
+		t.Outcome = TryProxy
 	case state == topup.EventDelivered:
 		t.Outcome = TryDelivered
 	case state == topup.EventExhausted:
@@ -126,7 +142,7 @@ func (c Config) withDefaults() Config {
 	c.PerEndpoint, c.FirstTries = cmp.Or(c.PerEndpoint, 64), cmp.Or(c.FirstTries, 256)
 	c.Deliveries = cmp.Or(c.Deliveries, 64)
 	if c.Dial == nil {
-		c.Dial = c.dialer().DialContext
+		c.Dial = c.Dialer().DialContext
 	}
 	if c.Random == nil {
 		c.Random = rand.Float64
@@ -162,6 +178,8 @@ type Deliverer struct {
 	rates         *rates
 	health        *healthBook
 	tracer        trace.Tracer
+	// waiting has a token for each call of Deliver that waits for its time.
+	waiting chan struct{}
 	// working ends when tries are to be cut short.
 	working context.Context
 	cut     context.CancelFunc
@@ -175,7 +193,7 @@ func NewDeliverer(cfg Config, store Store, endpoints Endpoints) *Deliverer {
 		cfg: cfg, store: store, endpoints: endpoints, client: newClient(cfg),
 		first: newSlots(cfg.FirstTries, cfg.PerEndpoint), queued: newSlots(cfg.Deliveries, cfg.Deliveries),
 		rates: newRates(cfg.Rate), health: newHealthBook(cfg.Health),
-		tracer:  otel.Tracer("recarga/webhook"),
+		tracer: otel.Tracer("recarga/webhook"), waiting: make(chan struct{}, max(1, cfg.Deliveries/2)),
 		working: working, cut: cut,
 	}
 }
@@ -191,25 +209,22 @@ func (d *Deliverer) Close(ctx context.Context) {
 }
 
 // Deliver makes one try of an event that is pending and due, and records it. next is when to call it
-// again; zero means never: the event is delivered or exhausted, or somebody else tries it.
+// again; zero means never: the event is delivered or exhausted, or somebody else tries it. That is a little before
+// the next try is due (see early): a call that comes early waits.
 //
 // An error means that what happened is not recorded; the event is tried again, so call again. A try
 // that has begun does not end with ctx but by its own timeout.
 func (d *Deliverer) Deliver(ctx context.Context, eventID string) (next time.Time, err error) {
-	ev, err := d.store.Event(ctx, eventID)
-	if errors.Is(err, topup.ErrNotFound) {
-		d.cfg.Log.WarnContext(ctx, "webhook of an unknown event dropped", "event", eventID)
-		return time.Time{}, nil
-	}
+	ev, err := d.awaited(ctx, eventID)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("deliver %s: %w", eventID, err)
+		return time.Time{}, err
 	}
 	now := time.Now()
 	if ev.State != topup.EventPending {
 		return time.Time{}, nil
 	}
 	if !due(ev, now) {
-		return ev.DueAt, nil
+		return later(ev.DueAt, now), nil
 	}
 	ev, copies, all, err := d.deliveries(ctx, ev)
 	if err != nil {
@@ -227,6 +242,67 @@ func (d *Deliverer) Deliver(ctx context.Context, eventID string) (next time.Time
 	}
 	defer d.queued.free(to.origin)
 	return d.try(ctx, ev, to)
+}
+
+// awaited is an event at the time of its try, if that comes soon. It is read again after the wait: meanwhile others
+// may have delivered it, or changed when it is due.
+func (d *Deliverer) awaited(ctx context.Context, eventID string) (topup.Event, error) {
+	ev, err := d.event(ctx, eventID)
+	if err != nil || ev.State != topup.EventPending || due(ev, time.Now()) || !d.waitUntil(ctx, ev.DueAt) {
+		return ev, err
+	}
+	return d.event(ctx, eventID)
+}
+
+// event is an event as it is kept; of one that is not there, none that is pending.
+func (d *Deliverer) event(ctx context.Context, eventID string) (topup.Event, error) {
+	ev, err := d.store.Event(ctx, eventID)
+	if errors.Is(err, topup.ErrNotFound) {
+		d.cfg.Log.WarnContext(ctx, "webhook of an unknown event dropped", "event", eventID)
+		return topup.Event{}, nil
+	}
+	if err != nil {
+		return topup.Event{}, fmt.Errorf("deliver %s: %w", eventID, err)
+	}
+	return ev, nil
+}
+
+// early is how long before a try is due Deliver is to be called. The queue counts whole seconds, rounded up, and looks
+// once a second: what it were to hand over when it is due would come up to two seconds later, at the same moment as
+// all that is due within the same second. So it hands over early, and waitUntil keeps the time.
+const early = 2 * time.Second
+
+// later is when Deliver is to be called for a try: early before it is due, but not at once again where it has just
+// been called too early.
+func later(dueAt, now time.Time) time.Time {
+	if handOver := dueAt.Add(-early); handOver.After(now) {
+		return handOver
+	}
+	return dueAt
+}
+
+// waitUntil waits for a time that is not further away than early, and reports whether it has come. At most half of the
+// calls of Deliver wait at once, so that the other half is free for what is late.
+func (d *Deliverer) waitUntil(ctx context.Context, at time.Time) bool {
+	wait := time.Until(at)
+	if wait > early {
+		return false
+	}
+	select {
+	case d.waiting <- struct{}{}:
+		defer func() { <-d.waiting }()
+	default:
+		return false
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+	case <-d.working.Done():
+	}
+	return false
 }
 
 // due reports whether an event may be tried. Its very first try may be made before its time: until then it is left to
@@ -328,12 +404,15 @@ func (d *Deliverer) try(ctx context.Context, ev topup.Event, to target) (next ti
 	d.cfg.Observe(tried(a, state))
 	d.log(ctx, ev, to, a, state, next)
 	d.review(ctx, to, a)
-	return next, nil
+	if next.IsZero() {
+		return next, nil
+	}
+	return next.Add(-early), nil
 }
 
 // record is the answer as it is kept.
 func (a answer) record(at time.Time) topup.Try {
-	try := topup.Try{At: at, Error: a.errorText(), DurationMS: a.took.Milliseconds()}
+	try := topup.Try{At: at, Error: a.errorText(), DurationMS: a.took.Milliseconds(), Response: a.response}
 	if a.status != 0 {
 		try.Status = &a.status
 	}
@@ -352,6 +431,8 @@ func (d *Deliverer) log(
 	switch state {
 	case topup.EventDelivered:
 		log.LogAttrs(ctx, slog.LevelInfo, "webhook delivered", attrs...)
+	case topup.EventKept:
+		log.LogAttrs(ctx, slog.LevelInfo, "event kept for the feed", attrs...)
 	case topup.EventExhausted:
 		log.LogAttrs(ctx, slog.LevelWarn, "webhook exhausted", attrs...)
 	default:

@@ -89,11 +89,11 @@ func TestScheduleIsWalkedToItsEnd(t *testing.T) {
 	d := deliverer(t, webhook.Config{}, b, at(r.URL, webhook.NewSecret()))
 	for _, wait := range webhook.DefaultSchedule() {
 		began := time.Now()
-		next := deliver(t, d, ev.ID)
+		next := deliver(t, d, ev.ID).Add(webhook.Early)
 		if soonest, latest := began.Add(wait*9/10), time.Now().Add(wait*11/10); next.Before(soonest) || next.After(latest) {
 			t.Fatalf("comes back after %s, want %s", next.Sub(began), wait)
 		}
-		if early := deliver(t, d, ev.ID); !early.Equal(next) {
+		if early := deliver(t, d, ev.ID).Add(webhook.Early); !early.Equal(next) {
 			t.Fatalf("tried early, it comes back at %s, want %s", early, next)
 		}
 		b.change(ev.ID, func(ev *topup.Event) { ev.DueAt = time.Now() }) // the wait passes
@@ -185,8 +185,8 @@ func TestAnswers(t *testing.T) {
 				if !next.IsZero() {
 					t.Errorf("comes back at %s", next)
 				}
-			} else if got := next.Sub(began); got < c.wait*9/10-time.Second || got > c.wait*11/10+time.Second ||
-				!next.Equal(kept.DueAt) {
+			} else if got := kept.DueAt.Sub(began); got < c.wait*9/10-time.Second || got > c.wait*11/10+time.Second ||
+				!next.Equal(kept.DueAt.Add(-webhook.Early)) {
 				t.Errorf("comes back after %s (due %s), want %s", got, kept.DueAt, c.wait)
 			}
 			for _, got := range r.requests() {
@@ -206,7 +206,7 @@ func TestNowhereToDeliver(t *testing.T) {
 		err       string
 	}{
 		"unknown caller": {phoneBook{}, topup.EventExhausted, "caller shop has no callback URL"},
-		"no URL":         {at("", secret), topup.EventExhausted, "caller shop has no callback URL"},
+		"no URL":         {at("", secret), topup.EventKept, "kept for the feed: caller shop has no callback URL"},
 		"no secret":      {at("http://127.0.0.1:1/"), topup.EventPending, "caller shop has no webhook secret"},
 		"bad secret": {at("http://127.0.0.1:1/", "hush"), topup.EventPending,
 			"invalid webhook secret: it does not start with whsec_"},
@@ -236,7 +236,7 @@ func TestAdoption(t *testing.T) {
 		adopted string
 		state   topup.EventState
 		heard   int
-	}{{"erp", topup.EventDelivered, 1}, {"", topup.EventExhausted, 0}} {
+	}{{"erp", topup.EventDelivered, 1}, {"", topup.EventKept, 0}} {
 		t.Run("adopted by "+c.adopted, func(t *testing.T) {
 			r := newReceiver(t, status(200))
 			b := newBook(news(t, "evt_1"))
@@ -434,12 +434,12 @@ func TestTryThatCannotBeRecordedIsMadeAgain(t *testing.T) {
 func TestLogsHideSecretsPhonesAndQueries(t *testing.T) {
 	var log bytes.Buffer
 	r := newReceiver(t, status(200))
-	b := newBook(news(t, "evt_1"), news(t, "evt_2"), news(t, "evt_3"))
+	b := newBook(news(t, "evt_1"), news(t, "evt_2"), news(t, "evt_3"), news(t, "evt_4"))
 	secret := webhook.NewSecret()
 	logger := slog.New(slog.NewJSONHandler(&log, nil))
 	for id, endpoints := range map[string]phoneBook{
 		"evt_1": at(r.URL+"/?token=hush", secret), "evt_2": at("http://127.0.0.1:1/?token=hush", secret), "evt_3": at("",
-			secret),
+			secret), "evt_4": {},
 	} {
 		deliver(t, deliverer(t, webhook.Config{Log: logger}, b, endpoints), id)
 	}
@@ -448,7 +448,8 @@ func TestLogsHideSecretsPhonesAndQueries(t *testing.T) {
 			t.Errorf("the log shows %s: %s", hidden, log.String())
 		}
 	}
-	for _, shown := range []string{"webhook delivered", "webhook not delivered", "webhook exhausted", "evt_1", "ORD-1"} {
+	for _, shown := range []string{"webhook delivered", "webhook not delivered", "webhook exhausted",
+		`"level":"INFO","msg":"event kept for the feed"`, "evt_1", "ORD-1"} {
 		if !strings.Contains(log.String(), shown) {
 			t.Errorf("the log does not show %q: %s", shown, log.String())
 		}

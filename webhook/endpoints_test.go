@@ -1,9 +1,12 @@
 package webhook_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"log/slog"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -266,5 +269,91 @@ func TestRate(t *testing.T) {
 	endpoints["shop"] = webhook.Endpoint{URL: other.URL, Secrets: []string{vectorSecret}}
 	if deliver(t, d, "evt_3"); len(other.requests()) != 1 {
 		t.Error("another endpoint waits for the rate of the first")
+	}
+}
+
+// TestWarnsBeforeDisabling: at half and at nine tenths of the way to disabling an endpoint that is said, once each, and
+// of no endpoint that fails for less or answers.
+func TestWarnsBeforeDisabling(t *testing.T) {
+	const after = 100 * time.Hour
+	for name, c := range map[string]struct {
+		failing time.Duration
+		share   string // of the warning; empty: there is none
+	}{"a while": {45 * time.Hour, ""}, "half": {51 * time.Hour, "0.5"}, "nine tenths": {91 * time.Hour, "0.9"}} {
+		t.Run(name, func(t *testing.T) {
+			j := openJournal(t)
+			bad, good := newReceiver(t, status(500)), newReceiver(t, status(204))
+			var log bytes.Buffer
+			d := deliverer(t, webhook.Config{Health: j, DisableAfter: after, Log: slog.New(slog.NewJSONHandler(&log, nil))}, j,
+				shops{"shop": {{URL: bad.URL + "/?token=hush", Secrets: []string{vectorSecret}},
+					{Name: "crm", URL: good.URL, Secrets: []string{vectorSecret}}}})
+			for _, ago := range []time.Duration{c.failing, 44 * time.Hour} {
+				if _, err := j.EndpointFailed(t.Context(), "shop", bad.URL+"/?token=hush", time.Now().Add(-ago)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, id := range []topup.ID{"ORD-1", "ORD-2", "ORD-3"} {
+				deliver(t, d, withdrawn(t, j, id).ID)
+			}
+			const says = "webhook endpoint fails, and will be disabled"
+			want := 1
+			if c.share == "" {
+				want = 0
+			}
+			if got := strings.Count(log.String(), says); got != want || want == 1 && !strings.Contains(log.String(),
+				`"endpoint":"default"`) || !strings.Contains(log.String(), `"share":`+c.share) && want == 1 ||
+				strings.Contains(log.String(), "hush") {
+				t.Errorf("warned %d times, want %d: %s", got, want, log.String())
+			}
+			for i, share := range webhook.WarnAt() {
+				now := time.Now()
+				n, err := j.FailingEndpoints(t.Context(), now.Add(-time.Duration(share*float64(after))), now)
+				if has := c.failing > time.Duration(share*float64(after)); err != nil || (n == 1) != has {
+					t.Errorf("share %d: %d endpoints fail, %v", i, n, err)
+				}
+			}
+		})
+	}
+}
+
+// TestDisabledByAnyPath: nothing is sent to an order's own URL while the endpoint that it stands for is disabled, at
+// whatever path of its origin. Another endpoint of the caller goes on.
+func TestDisabledByAnyPath(t *testing.T) {
+	j := openJournal(t)
+	shop, crm := newReceiver(t, status(204)), newReceiver(t, status(204))
+	d := deliverer(t, webhook.Config{Health: j}, j, shops{"shop": {
+		{URL: shop.URL + "/hook", Secrets: []string{vectorSecret}}, {Name: "crm", URL: crm.URL, Secrets: []string{vectorSecret}},
+	}})
+	disabled := topup.DisabledEndpoint{Caller: "shop", Endpoint: topup.DefaultEndpoint, URL: shop.URL + "/hook",
+		Reason: "it answered 410"}
+	if _, _, err := j.DisableEndpoint(t.Context(), disabled, false, time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	for id, url := range map[topup.ID]string{"ORD-1": "", "ORD-2": shop.URL + "/orders/2", "ORD-3": crm.URL + "/orders/3"} {
+		req := topup.Request{ID: id, Caller: "shop", Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: topup.Pesos(10),
+			CallbackURL: url}
+		if _, _, err := j.Accept(t.Context(), req, time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		_, ev, err := j.Cancel(t.Context(), id, "shop", time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		deliver(t, d, ev.ID)
+		kept, err := j.Event(t.Context(), ev.ID)
+		if want := id == "ORD-3"; err != nil || (kept.State == topup.EventDelivered) != want ||
+			!want && string(kept.Tries[0].Error) != "the endpoint is disabled: it answered 410" {
+			t.Errorf("%s: %s %+v, %v", id, kept.State, kept.Tries, err)
+		}
+	}
+	if n := len(shop.requests()); n != 0 {
+		t.Errorf("%d requests reached the disabled endpoint", n)
+	}
+	pinged, err := d.Ping(t.Context(), "shop", topup.DefaultEndpoint)
+	if err != nil || !pinged.Try.Delivered() {
+		t.Errorf("pinged on wish: %+v, %v", pinged, err)
+	}
+	if h, err := j.EndpointHealth(t.Context(), "shop", disabled.URL); err != nil || h.DisabledAt == nil {
+		t.Errorf("the ping enabled it: %+v, %v", h, err)
 	}
 }

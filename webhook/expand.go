@@ -60,28 +60,60 @@ func (d *Deliverer) deliveries(ctx context.Context, ev topup.Event) (
 type target struct {
 	caller, name, url string
 	secrets           []string
+	headers           map[string]string // beside Recarga's own
+	// registered is the URL of the caller's endpoint, in whose place one order's own may stand.
+	registered string
+	// known: the endpoint is one of the caller's.
+	known bool
 	// origin is what counts as one endpoint.
 	origin string
-	// health is nil for a URL that is not the caller's, but that of one order.
-	health *topup.EndpointHealth
+	// health is nil for a URL that is not the caller's, but that of one order; standsFor is then the health of the
+	// endpoint whose place that takes.
+	health, standsFor *topup.EndpointHealth
 }
 
-// target is the endpoint of an event among the caller's; one without a URL if the event has nowhere to go.
-func (d *Deliverer) target(ctx context.Context, ev topup.Event, all []Endpoint) (to target, err error) {
+// endpointOf is the endpoint of an event among the caller's; one without a URL if the event has nowhere to go.
+func endpointOf(ev topup.Event, all []Endpoint) (to target) {
 	to = target{caller: ev.Caller, name: ev.Endpoint}
 	i := slices.IndexFunc(all, func(e Endpoint) bool { return e.Name == ev.Endpoint })
 	if i < 0 {
-		return to, nil
+		return to
 	}
-	to.url, to.secrets = all[i].URL, all[i].Secrets
+	to.known, to.url, to.secrets = true, all[i].URL, all[i].Secrets
+	to.registered = to.url
 	if ev.Endpoint == "" && ev.CallbackURL != "" {
-		to.url = ev.CallbackURL
+		to.url, to.registered = ev.CallbackURL, replaced(ev.CallbackURL, all[i], all)
 	}
 	to.origin = origin.Of(to.url)
-	if to.url != "" && to.url == all[i].URL {
-		if to.health, err = d.health.of(ctx, ev.Caller, to.url); err != nil {
-			return target{}, fmt.Errorf("health of %s: %w", to.origin, err)
+	to.headers = headersFor(all[i], all, origin.Of, to.url)
+	return to
+}
+
+// replaced is the URL in whose place one order's own stands: that of its endpoint, or of another of the caller's that
+// is of its origin; empty for none.
+func replaced(url string, own Endpoint, all []Endpoint) string {
+	for _, e := range append([]Endpoint{own}, all...) {
+		if e.URL != "" && origin.Of(e.URL) == origin.Of(url) {
+			return e.URL
 		}
+	}
+	return ""
+}
+
+// target is endpointOf with its health.
+func (d *Deliverer) target(ctx context.Context, ev topup.Event, all []Endpoint) (to target, err error) {
+	to = endpointOf(ev, all)
+	if to.registered == "" {
+		return to, nil
+	}
+	health, err := d.health.of(ctx, ev.Caller, to.registered)
+	if err != nil {
+		return target{}, fmt.Errorf("health of %s: %w", to.origin, err)
+	}
+	if to.url == to.registered {
+		to.health = health
+	} else {
+		to.standsFor = health
 	}
 	return to, nil
 }

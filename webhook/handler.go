@@ -19,13 +19,16 @@ var errHandler = errors.New("the event could not be handled")
 
 // Handler verifies webhooks and calls fn for each. It answers 204 when fn returns nil. An error of fn
 // is logged and answered with 500, upon which the event comes again. What does not verify is logged
-// and answered with 4xx, or with 500 when it is the secret that is wrong: see ParseSecret.
+// and answered with 4xx, or with 500 when it is a secret that is wrong: see ParseSecret.
 //
-// fn is called again for an event that has been delivered before, and should return within 15 seconds.
-func Handler(secret string, fn func(context.Context, Event) error) http.Handler {
+// A ping, which tries out the endpoint, is answered with 204 when it verifies, and fn is not called for it. While a
+// secret is being replaced, give the other one as well, in either order: what any of them has signed is
+// handled. fn is called again for an event that has been delivered before, and should return within 15 seconds.
+func Handler(secret string, fn func(context.Context, Event) error, others ...string) http.Handler {
+	secrets := append([]string{secret}, others...)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ev, _, err := Receive(w, r, secret)
-		if err == nil {
+		ev, _, err := Receive(w, r, secrets...)
+		if err == nil && ev.Type != EventPing {
 			if err = fn(r.Context(), ev); err != nil {
 				err = fmt.Errorf("%w: %w", errHandler, err)
 			}
@@ -40,9 +43,9 @@ func Handler(secret string, fn func(context.Context, Event) error) http.Handler 
 	})
 }
 
-// Receive reads and verifies a webhook, for a handler that does what Handler does not. Where it does not verify, it
-// returns what there is of the body; StatusOf says what to answer.
-func Receive(w http.ResponseWriter, r *http.Request, secret string) (ev Event, body []byte, err error) {
+// Receive reads and verifies a webhook, for a handler that does what Handler does not. Any of the secrets may have
+// signed it. Where it does not verify, it returns what there is of the body; StatusOf says what to answer.
+func Receive(w http.ResponseWriter, r *http.Request, secrets ...string) (ev Event, body []byte, err error) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		return Event{}, nil, ErrMethod
@@ -50,7 +53,7 @@ func Receive(w http.ResponseWriter, r *http.Request, secret string) (ev Event, b
 	if body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
 		return Event{}, body, fmt.Errorf("read webhook: %w", err)
 	}
-	ev, err = Verify(body, r.Header, secret)
+	ev, err = Verify(body, r.Header, secrets...)
 	return ev, body, err
 }
 

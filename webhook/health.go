@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -83,10 +84,10 @@ func (b *healthBook) forget(caller, url string) {
 }
 
 // review keeps the record of an endpoint after a try: one success clears it; a 410, or failures for
-// Config.DisableAfter without a success, disable the endpoint. An error is only logged: the next try of the
-// endpoint comes to the same.
+// Config.DisableAfter without a success, disable the endpoint. A failure of the proxy says nothing of it. An error is
+// only logged: the next try of the endpoint comes to the same.
 func (d *Deliverer) review(ctx context.Context, to target, a answer) {
-	if to.health == nil || a.unsent() || d.working.Err() != nil {
+	if to.health == nil || a.unsent() || a.ofProxy() || d.working.Err() != nil {
 		return
 	}
 	var err error
@@ -110,8 +111,8 @@ func (d *Deliverer) reviewFailure(ctx context.Context, to target, a answer) erro
 	if errors.Is(a.err, errGone) {
 		return d.disable(ctx, to, "it answered 410", nil)
 	}
-	since := to.health.FailingSince
-	if last := to.health.LastFailedAt; since == nil || last == nil || now.Sub(*last) > noteEvery {
+	since, last := to.health.FailingSince, to.health.LastFailedAt
+	if since == nil || last == nil || now.Sub(*last) > noteEvery || d.passed(*since, *last) < d.passed(*since, now) {
 		noted, err := d.cfg.Health.EndpointFailed(ctx, to.caller, to.url, now)
 		if err != nil {
 			return err
@@ -119,9 +120,34 @@ func (d *Deliverer) reviewFailure(ctx context.Context, to target, a answer) erro
 		since = &noted
 	}
 	if now.Sub(*since) < d.cfg.DisableAfter {
+		if last != nil && d.passed(*since, *last) < d.passed(*since, now) {
+			d.warn(ctx, to, *since, now)
+		}
 		return nil
 	}
 	return d.disable(ctx, to, "it has failed since "+since.Format(time.RFC3339), since)
+}
+
+// WarnAt are the shares of the time after which a failing endpoint is disabled at which that is warned of.
+func WarnAt() []float64 { return []float64{0.5, 0.9} }
+
+// passed counts the shares of WarnAt that an endpoint which has failed since a time has passed by another.
+func (d *Deliverer) passed(since, by time.Time) (n int) {
+	for _, share := range WarnAt() {
+		if by.Sub(since) >= time.Duration(share*float64(d.cfg.DisableAfter)) {
+			n++
+		}
+	}
+	return n
+}
+
+// warn says once for each share that an endpoint is on the way to being disabled: the failure is noted, so that no
+// later one passes the share again.
+func (d *Deliverer) warn(ctx context.Context, to target, since, now time.Time) {
+	share := WarnAt()[d.passed(since, now)-1]
+	d.cfg.Log.WarnContext(ctx, "webhook endpoint fails, and will be disabled", "caller", to.caller,
+		"endpoint", cmp.Or(to.name, topup.DefaultEndpoint), "origin", to.origin, "failing_since", since,
+		"disabled_at", since.Add(d.cfg.DisableAfter), "share", share)
 }
 
 func (d *Deliverer) disable(ctx context.Context, to target, why string, since *time.Time) error {

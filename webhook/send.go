@@ -3,6 +3,7 @@ package webhook
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -43,7 +44,7 @@ var (
 // newClient makes the client of all tries. It follows no redirects and keeps no cookies.
 //
 // HTTP_PROXY and HTTPS_PROXY are not honoured: behind a proxy the address checked would be the
-// proxy's, and the proxy would connect to any other. HTTP/2 is off: on it all tries to an endpoint
+// proxy's, and the proxy would connect to any other; see proxyDialer. HTTP/2 is off: on it all tries to an endpoint
 // share one connection, and one that has silently died would time them all out, one after the other.
 func newClient(cfg Config) *http.Client {
 	protocols := new(http.Protocols)
@@ -53,6 +54,7 @@ func newClient(cfg Config) *http.Client {
 		Transport: httpclient.Guard{Base: &http.Transport{
 			Protocols:              protocols,
 			DialContext:            cfg.Dial,
+			TLSClientConfig:        &tls.Config{RootCAs: cfg.RootCAs, MinVersion: tls.VersionTLS12},
 			TLSHandshakeTimeout:    connectTimeout,
 			ResponseHeaderTimeout:  cfg.Timeout,
 			MaxResponseHeaderBytes: maxAnswerHead,
@@ -62,14 +64,6 @@ func newClient(cfg Config) *http.Client {
 			DisableCompression:     true,
 		}},
 	}
-}
-
-func (c Config) dialer() *net.Dialer {
-	dialer := &net.Dialer{Timeout: connectTimeout}
-	if !c.AllowPrivate {
-		dialer.Control = PublicOnly()
-	}
-	return dialer
 }
 
 // PublicOnly makes a net.Dialer's Control that refuses to connect to any address that is not on the
@@ -91,6 +85,7 @@ type answer struct {
 	err        error
 	retryAfter time.Duration
 	took       time.Duration
+	response   *topup.TryResponse
 }
 
 func (a answer) delivered() bool { return httpclient.Succeeded(a.status) }
@@ -103,6 +98,12 @@ func (a answer) errorText() topup.NullString {
 	return topup.NullString(clip.To(a.err.Error(), maxErrorLength))
 }
 
+// ofProxy reports whether it was the proxy that failed, and not the endpoint.
+func (a answer) ofProxy() bool {
+	var proxy *ProxyError
+	return errors.As(a.err, &proxy)
+}
+
 // hopeless reports whether another try makes no sense.
 func (a answer) hopeless() bool { return errors.Is(a.err, errGone) || a.unsent() }
 
@@ -112,19 +113,33 @@ func (a answer) unsent() bool {
 	return errors.As(a.err, &nowhere)
 }
 
+// kept reports whether the event is for the feed alone.
+func (a answer) kept() bool {
+	var nowhere *nowhereError
+	return errors.As(a.err, &nowhere) && nowhere.kept
+}
+
 // nowhereError: there is no URL to send to, or none that may be used.
-type nowhereError struct{ why string }
+type nowhereError struct {
+	why string
+	// kept: that is how the caller wants it, and it reads the feed.
+	kept bool
+}
 
 func (e *nowhereError) Error() string { return e.why }
 
 func nowhere(to target) error {
 	switch {
+	case to.url == "" && to.name == "" && to.known:
+		return &nowhereError{why: "kept for the feed: caller " + to.caller + " has no callback URL", kept: true}
 	case to.url == "" && to.name == "":
-		return &nowhereError{"caller " + to.caller + " has no callback URL"}
+		return &nowhereError{why: "caller " + to.caller + " has no callback URL"}
 	case to.url == "":
-		return &nowhereError{"caller " + to.caller + " has no endpoint " + to.name}
+		return &nowhereError{why: "caller " + to.caller + " has no endpoint " + to.name}
 	case to.health != nil && to.health.DisabledAt != nil:
-		return &nowhereError{"the endpoint is disabled: " + to.health.Reason}
+		return &nowhereError{why: "the endpoint is disabled: " + to.health.Reason}
+	case to.standsFor != nil && to.standsFor.DisabledAt != nil: // at whatever path of its origin
+		return &nowhereError{why: "the endpoint is disabled: " + to.standsFor.Reason}
 	}
 	return nil
 }
@@ -150,9 +165,12 @@ func (d *Deliverer) sendShowing(
 		return answer{err: d.plain(err), took: took}
 	}
 	defer resp.Body.Close()
-	_, _ = io.CopyN(body, resp.Body, maxAnswer) // the status is the answer, whatever follows it
+	var begins bytes.Buffer
+	_, _ = io.CopyN(&begins, resp.Body, maxAnswer) // the status is the answer, whatever follows it
+	_, _ = body.Write(begins.Bytes())
 	a := answer{status: resp.StatusCode, err: objection(resp.StatusCode), took: took}
 	a.retryAfter = retryAfter(resp, time.Now())
+	a.response = response(resp.Header, begins.Bytes(), to.hide())
 	return a
 }
 
@@ -173,6 +191,7 @@ func (d *Deliverer) request(ctx context.Context, ev topup.Event, to target, at t
 	if req.Header, err = sign(to.secrets, ev.ID, at, ev.Body); err != nil {
 		return nil, err
 	}
+	setHeaders(req.Header, to.headers)
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", userAgent)
 	passTrace(ctx, req.Header)
@@ -203,7 +222,10 @@ func (d *Deliverer) plain(err error) error {
 	}
 	var dial *net.OpError
 	var lookup *net.DNSError
+	var proxy *ProxyError
 	switch {
+	case errors.As(err, &proxy):
+		return proxy
 	case errors.Is(err, ErrNotPublic):
 		return ErrNotPublic
 	case errors.As(err, &lookup):

@@ -29,14 +29,14 @@ var (
 type Event struct {
 	// ID is the same on every try: what has been handled under it needs no handling again.
 	ID string `json:"-"`
-	// Type is one of topup.EventTypes, or of the operator's types, such as topup.EventBalanceLow.
+	// Type is one of topup.EventTypes, or of the operator's types, such as topup.EventBalanceLow, or EventPing.
 	Type topup.EventType `json:"type"`
 	// Timestamp is when it happened, not when it was sent.
 	Timestamp time.Time `json:"timestamp"`
 	// Data is the order. It is zero for an event of the operator's.
 	Data Data `json:"data"`
-	// OperatorData is the data of an event that concerns no order, of which only the operator is notified; nil for all
-	// others. That of topup.EventEndpointDisabled is a topup.DisabledEndpoint.
+	// OperatorData is the data of an event that concerns no order: a ping, or one of which only the operator is
+	// notified; nil for all others. That of topup.EventEndpointDisabled is a topup.DisabledEndpoint.
 	OperatorData json.RawMessage `json:"-"`
 }
 

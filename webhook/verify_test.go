@@ -268,3 +268,25 @@ func FuzzVerify(f *testing.F) {
 		}
 	})
 }
+
+// TestHandlerWithSeveralSecrets: while a secret is being replaced, a receiver takes what either has signed.
+func TestHandlerWithSeveralSecrets(t *testing.T) {
+	older, newer := webhook.NewSecret(), webhook.NewSecret()
+	body := news(t, "evt_1").Body
+	handler := webhook.Handler(newer, func(context.Context, webhook.Event) error { return nil }, older)
+	for name, c := range map[string]struct {
+		secret string
+		status int
+	}{"newer": {newer, 204}, "older": {older, 204}, "another": {webhook.NewSecret(), 401}} {
+		header, err := webhook.SignTest(c.secret, "evt_1", time.Now(), body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req := httptest.NewRequest(http.MethodPost, "/", bytes.NewReader(body))
+		req.Header = header
+		w := httptest.NewRecorder()
+		if handler.ServeHTTP(w, req); w.Code != c.status {
+			t.Errorf("%s: answered %d, want %d", name, w.Code, c.status)
+		}
+	}
+}

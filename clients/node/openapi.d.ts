@@ -338,6 +338,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/endpoints/{endpoint}/ping": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Try an endpoint out
+         * @description Sends an event of the type `ping` to the endpoint (`default` is the callback_url), signed and sent as any other, and answers what came of it, also where that is no 2xx. Nothing is recorded, and it is not tried again. A disabled endpoint is pinged as well, and stays disabled. A caller's key pings its own endpoints.
+         */
+        post: operations["pingEndpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/topups/{id}/resolve": {
         parameters: {
             query?: never;
@@ -820,6 +840,10 @@ export interface components {
             version: number;
         };
         CallerChangeRequest: {
+            /** @description Sent to the callback_url with each event. */
+            callback_headers?: {
+                [key: string]: string;
+            };
             /** @description Where its events go; empty: nowhere. Absent: as it is. */
             callback_url?: string | null;
             /** @description Refuse its key and deliver nothing to it, or do so no more. */
@@ -1026,6 +1050,8 @@ export interface components {
              * @description The first failure after its last success; null: it answers.
              */
             failing_since: string | null;
+            /** @description The names of its own headers; their values are not shown. */
+            header_names: string[];
             name: string;
             /** @description Why it is disabled. */
             reason: string | null;
@@ -1092,7 +1118,7 @@ export interface components {
              * @description How far its delivery got.
              * @enum {string}
              */
-            state: "pending" | "delivered" | "exhausted";
+            state: "pending" | "delivered" | "exhausted" | "kept";
             /** @description All requests to the endpoint, in their order. */
             tries: components["schemas"]["Try"][];
             /**
@@ -1537,9 +1563,20 @@ export interface components {
              */
             product_id: "MOVISTAR_TAE" | "MOVISTAR_PAQUETE_16" | "MOVISTAR_PAQUETE_17" | "MOVISTAR_PAQUETE_18" | "MOVISTAR_PAQUETE_19" | "MOVISTAR_PAQUETE_20" | "MOVISTAR_PAQUETE_21" | "MOVISTAR_PAQUETE_22" | "MOVISTAR_PAQUETE_23" | "MOVISTAR_PAQUETE_24" | "MOVISTAR_PAQUETE_25";
         };
+        Pinged: {
+            /** @description Whose endpoint it is. */
+            caller: string;
+            /** @description It was answered with 2xx. */
+            delivered: boolean;
+            /** @description The name of the endpoint; default is the callback_url. */
+            endpoint: string;
+            /** @description Its webhook-id. */
+            id: string;
+            try: components["schemas"]["Try"];
+        };
         Problem: {
             /**
-             * @description What a program can tell it by; it never changes its meaning.
+             * @description What a program distinguishes it by; it never changes its meaning.
              * @enum {string}
              */
             code: "malformed_body" | "key_missing" | "key_unknown" | "key_expired" | "not_permitted" | "disabled" | "order_not_found" | "event_not_found" | "caller_not_found" | "operator_not_found" | "path_not_found" | "method_not_allowed" | "body_too_slow" | "id_taken" | "wrong_state" | "too_early" | "changed_meanwhile" | "name_taken" | "events_gone" | "too_large" | "unsupported_media_type" | "not_allowed" | "too_many_tries" | "limit_reached" | "too_many_waits" | "client_gone" | "internal_fault" | "distributor_unreachable" | "unavailable" | "busy" | "waits_full" | "not_here";
@@ -1681,7 +1718,7 @@ export interface components {
              * @description How far they got.
              * @enum {string}
              */
-            state?: "exhausted" | "pending" | "delivered";
+            state?: "exhausted" | "pending" | "delivered" | "kept";
             /** @enum {string} */
             type?: "topup.unknown" | "topup.succeeded" | "topup.failed" | "topup.canceled" | "topup.corrected" | "endpoint.disabled" | "balance.low" | "balance.drift";
             /**
@@ -1779,6 +1816,10 @@ export interface components {
              *     ]
              */
             event_types?: ("topup.unknown" | "topup.succeeded" | "topup.failed" | "topup.canceled" | "topup.corrected" | "endpoint.disabled" | "balance.low" | "balance.drift")[];
+            /** @description Sent with each event. Absent: as they are. */
+            headers?: {
+                [key: string]: string;
+            };
             /**
              * @description Where these events go.
              * @example https://crm.example/recarga
@@ -1794,21 +1835,30 @@ export interface components {
         Try: {
             /**
              * Format: date-time
-             * @description When the request began.
+             * @description When it began.
              */
             at: string;
             /**
              * Format: int64
-             * @description Milliseconds to the answer, or to the error.
+             * @description To the answer, or to the error.
              */
             duration_ms: number;
             /** @description Why it is not delivered, where the status does not say it. */
             error: string | null;
+            response?: components["schemas"]["TryResponse"];
             /**
              * Format: int64
-             * @description That of HTTP; null: there was no answer.
+             * @description Of the answer; null when there was none.
              */
             status: number | null;
+        };
+        TryResponse: {
+            /** @description Its first KiB, as valid UTF-8 without control characters. What repeats a secret of the endpoint's is replaced by `(hidden)`. */
+            body: string;
+            /** @description Of the answer: `cf-mitigated`, `content-type`, `ngrok-error-code`, `retry-after` and `server`, and no other. */
+            headers?: {
+                [key: string]: string;
+            };
         };
         UpholdRequest: {
             /**
@@ -3024,7 +3074,7 @@ export interface operations {
         parameters: {
             query?: {
                 /** @description Events that got this far. */
-                state?: "pending" | "delivered" | "exhausted";
+                state?: "pending" | "delivered" | "exhausted" | "kept";
                 /** @description Events of this caller. For operators' keys only. */
                 caller?: string;
                 /** @description Events of this type. */
@@ -5413,6 +5463,163 @@ export interface operations {
             };
         };
     };
+    pingEndpoint: {
+        parameters: {
+            query?: {
+                /** @description Of this caller. For operators' keys only; absent: the one named default. */
+                caller?: string;
+            };
+            header?: never;
+            path: {
+                endpoint: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Pinged"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such order, or another caller's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "No such order, or another caller's.",
+                     *       "code": "order_not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     resolveTopup: {
         parameters: {
             query?: never;
@@ -6169,7 +6376,7 @@ export interface operations {
                 charged?: string;
                 /** @description More words that mean that nothing was charged. */
                 not_charged?: string;
-                /** @description FROM..UNTIL: the time of which the statement names every charge; RFC 3339 or dates. Default: from its first to its last charge. */
+                /** @description FROM..UNTIL: the time of which the statement names every charge; RFC 3339 or dates. Default: from its first to its last charge. Not with `restored`. */
                 covers?: string;
                 /** @description By how much times may differ, and how far within that time an unknown order must lie to be settled by absence. */
                 margin?: string;
@@ -6177,6 +6384,8 @@ export interface operations {
                 absent?: "hold" | "failed" | "resend";
                 /** @description The book was restored from a backup: what the statement charges and the book does not know is recorded as charged, and never bought. */
                 restored?: boolean;
+                /** @description With `restored` alone: when the backup was made; RFC 3339 or a date. A charge of before that the book does not know is named, and not recorded. */
+                since?: string;
                 /** @description Settle nothing, and say what would be. */
                 dry_run?: boolean;
             };

@@ -26,8 +26,8 @@ func TestArchive(t *testing.T) {
 	}
 	defer func() { _ = db.Close() }()
 	old := time.Now().AddDate(0, 0, -401).UnixMicro()
-	if _, err := db.Exec("UPDATE orders SET created_at = ?, finished_at = ?; UPDATE events SET due_at = NULL, state = "+
-		"'exhausted'", old, old); err != nil {
+	if _, err := db.Exec("UPDATE orders SET created_at = ?, finished_at = ?; UPDATE events SET due_at = NULL, created_at = ?, state = "+
+		"'exhausted'", old, old, old); err != nil {
 		t.Fatal(err)
 	}
 	want(t, env, command.ExitOK, "^0 orders in 0 files of .*archive\n$", "", "archive", "--verify")

@@ -11,6 +11,7 @@ import (
 	"recarga/internal/terminal"
 	"recarga/internal/view"
 	"recarga/producer"
+	"recarga/topup"
 )
 
 func newCallerCommand(p *command.Program) *cobra.Command {
@@ -39,22 +40,36 @@ func newCallerAddCommand(p *command.Program) *cobra.Command {
 		}
 		_, err := fmt.Fprintf(s, "\napi key:        %s\nwebhook secret: %s\n\nKeep them: they are not shown again.\n",
 			terminal.Printable(added.APIKey), terminal.Printable(added.WebhookSecret))
+		if err == nil && added.CallbackURL != nil {
+			_, err = fmt.Fprintf(s, "When the receiver has the secret: recarga webhook ping --caller %s\n",
+				terminal.Printable(added.Name))
+		}
 		return err
 	})
 }
 
 func newCallerSetURLCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "set-url NAME URL", Args: cobra.ExactArgs(2)}
-	return callerChange(p, cmd, func(args []string) producer.CallerChange {
-		return producer.CallerChange{CallbackURL: &args[1]}
-	})
+	headers, ping, version := headerFlags(cmd), pingFlag(p, cmd), versionFlag(cmd, "caller")
+	return changeCommand(p, cmd, func(c command.Call) (producer.Caller, error) {
+		own, err := headers()
+		if err != nil {
+			return producer.Caller{}, err
+		}
+		to := producer.CallerChange{CallbackURL: &c.Args[1], CallbackHeaders: own, Version: *version}
+		changed, err := c.API.ChangeCaller(c.Ctx, c.Args[0], to)
+		if err == nil && changed.CallbackURL != nil {
+			ping(c, c.Args[0], topup.DefaultEndpoint)
+		}
+		return changed, err
+	}, view.Callers)
 }
 
 func newCallerLimitCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "limit NAME", Args: cobra.ExactArgs(1)}
 	limits := limitFlags(cmd)
 	cmd.PreRunE = func(*cobra.Command, []string) error {
-		if limits() == (producer.CallerChange{}) {
+		if l := limits(); l.IDPrefix == nil && l.MaxOpen == nil && l.MaxRate == nil {
 			return command.Usage(errors.New("name a limit: --id-prefix, --max-open or --rate; see recarga caller limit --help"))
 		}
 		return nil
@@ -104,7 +119,9 @@ func callerChange(
 }
 
 func callerSwitch(p *command.Program, cmd *cobra.Command, disabled bool) *cobra.Command {
-	return callerChange(p, cmd, func([]string) producer.CallerChange { return producer.CallerChange{Disabled: &disabled} })
+	return callerChange(p, cmd, func([]string) producer.CallerChange {
+		return producer.CallerChange{Disabled: &disabled}
+	})
 }
 
 func newCallerRotateSecretCommand(p *command.Program) *cobra.Command {

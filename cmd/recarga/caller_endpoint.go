@@ -26,12 +26,21 @@ func newEndpointSetCommand(p *command.Program) *cobra.Command {
 	types := cmd.Flags().StringSlice("types", nil, "the types of events that it wants (default: every type)")
 	command.Completes(cmd, "types", topup.EventTypes()...)
 	version := versionFlag(cmd, "caller")
+	headers, ping := headerFlags(cmd), pingFlag(p, cmd)
 	return endpointChange(p, cmd, func(c command.Call) (producer.Caller, error) {
-		e := producer.Endpoint{Name: c.Args[1], URL: c.Args[2]}
+		own, err := headers()
+		if err != nil {
+			return producer.Caller{}, err
+		}
+		e := producer.Endpoint{Name: c.Args[1], URL: c.Args[2], Headers: own}
 		for _, kind := range *types {
 			e.EventTypes = append(e.EventTypes, topup.EventType(kind))
 		}
-		return c.API.SetEndpoint(c.Ctx, c.Args[0], *version, e)
+		changed, err := c.API.SetEndpoint(c.Ctx, c.Args[0], *version, e)
+		if err == nil {
+			ping(c, c.Args[0], e.Name)
+		}
+		return changed, err
 	})
 }
 

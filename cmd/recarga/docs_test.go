@@ -102,7 +102,7 @@ func TestCompletion(t *testing.T) {
 		"list --product ":                     `^MOVISTAR_TAE\n(?s:.*)` + noFiles,
 		"enqueue --product ":                  `^MOVISTAR_TAE\n(?s:.*)` + noFiles,
 		"resolve A --as ":                     `^succeeded\nfailed\nresend\n` + noFiles,
-		"webhook redeliver --state ":          `^exhausted\npending\ndelivered\n` + noFiles,
+		"webhook redeliver --state ":          `^exhausted\npending\ndelivered\nkept\n` + noFiles,
 		"webhook redeliver --type ":           `^topup.unknown\ntopup.succeeded\ntopup.failed\ntopup.canceled\ntopup.corrected\n` + noFiles,
 		"webhook trigger topup.f":             `^topup.failed\n` + noFiles,
 		"caller endpoint set a b c --types t": `(?s)^topup.*topup.failed\n.*` + noFiles,

@@ -84,15 +84,19 @@ func reconcileFlags(p *command.Program, cmd *cobra.Command, restored bool) func(
 			"what words of the status column, or codes, mean: WORD=KIND,…, of charged, not_charged, reversed, pending"),
 		"charged":     flags.String("charged", "", "more words of the status column that mean a charge: WORD,…"),
 		"not_charged": flags.String("not-charged", "", "more words that mean that nothing was charged: WORD,…"),
-		"covers": flags.String("covers", "",
-			"FROM..UNTIL of which the statement names every charge: times (RFC 3339) or dates (default: its first to its "+
-				"last charge)"),
 		"margin": flags.String("margin", reconcile.DefaultMargin.String(),
 			"by how much times may differ, and how far within that time an order must lie to be settled by absence"),
 		"by": flags.String("by", "", "who reconciles"+command.ByDefault),
 	}
 	command.Completes(cmd, "dates", statement.DatesDayFirst, statement.DatesMonthFirst)
-	if !restored { // else absence proves nothing
+	if restored {
+		values["since"] = flags.String("since", "",
+			"when the backup was made: a time (RFC 3339) or a date. A charge that is older, by more than --margin, and not in "+
+				"the book is named, and not recorded")
+	} else { // of a restored book absence proves nothing
+		values["covers"] = flags.String("covers", "",
+			"FROM..UNTIL of which the statement names every charge: times (RFC 3339) or dates (default: its first to its "+
+				"last charge)")
 		values["absent"] = flags.String("absent", "hold",
 			"what happens to an unknown order that is covered and not charged: hold, failed or resend")
 		command.Completes(cmd, "absent", reconcile.AbsentHold, reconcile.AbsentFailed, reconcile.AbsentResend)

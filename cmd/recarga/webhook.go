@@ -13,7 +13,8 @@ import (
 
 func newWebhookCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "webhook"}
-	cmd.AddCommand(newWebhookListenCommand(p), newWebhookTriggerCommand(p), newWebhookRedeliverCommand(p))
+	cmd.AddCommand(newWebhookListenCommand(p), newWebhookTriggerCommand(p), newWebhookRedeliverCommand(p),
+		newWebhookPingCommand(p))
 	return cmd
 }
 

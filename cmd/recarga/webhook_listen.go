@@ -22,13 +22,17 @@ func newWebhookListenCommand(p *command.Program) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		former := s.FormerWebhookSecrets
+		if *secret != "" {
+			former = nil // those of the settings' own secret
+		}
 		if *forwardTo != "" {
 			if err := checkURLFlag("--forward-to", *forwardTo); err != nil {
 				return err
 			}
 		}
 		l, err := webhooktest.Listen(cmd.Context(), webhooktest.Config{
-			Addr: *addr, Secret: key, ForwardTo: *forwardTo, AsJSON: *asJSON, Out: p.Stdout, Err: p.Stderr,
+			Addr: *addr, Secret: key, Former: former, ForwardTo: *forwardTo, AsJSON: *asJSON, Out: p.Stdout, Err: p.Stderr,
 		})
 		if err != nil {
 			return command.Usage(err)

@@ -17,14 +17,15 @@ import (
 func newWebhookRedeliverCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "redeliver [EVENT-ID…]", Args: cobra.ArbitraryArgs}
 	flags := cmd.Flags()
-	state := flags.String("state", "", "exhausted (not tried again), pending or delivered")
+	state := flags.String("state", "", "exhausted (not tried again), pending, delivered or kept (for the feed)")
 	caller := flags.String("caller", "", "of this caller; needs the admin key")
 	kind := flags.String("type", "", "of this type, as in topup.succeeded")
 	endpoint := flags.String("endpoint", "", "for this endpoint of the caller; default is its callback URL")
 	since := flags.String("since", "", "made at this time (RFC 3339) or later")
 	until := flags.String("until", "", "made before this time (RFC 3339)")
 	all := flags.Bool("all", false, "every event there is")
-	redeliverable := []topup.EventState{topup.EventExhausted, topup.EventPending, topup.EventDelivered}
+	redeliverable := []topup.EventState{topup.EventExhausted, topup.EventPending, topup.EventDelivered,
+		topup.EventKept}
 	command.Completes(cmd, "state", redeliverable...)
 	command.Completes(cmd, "type", topup.EventTypes()...)
 	asJSON := command.JSONFlag(cmd)

@@ -45,6 +45,7 @@ async function receive(request) {
     console.log(`refused: ${error.message}`);
     return 400;
   }
+  if (!event.type.startsWith("topup.")) return 204; // a ping, or what a later Recarga sends: not about an order
   const id = request.headers["webhook-id"];
   const { distributor_transaction_id: order, sequence } = event.data;
   console.log(`${id} ${event.type} ${order} #${sequence}: ${settle(id, event.data)}`);

@@ -69,6 +69,9 @@ function receive(): int
         error_log('refused: ' . $error->getMessage());
         return 400;
     }
+    if (!str_starts_with($event['type'], 'topup.')) { // a ping, or what a later Recarga sends: not about an order
+        return 204;
+    }
     $order = $event['data'];
     $result = settle(store(), $headers['webhook-id'], $order);
     error_log("{$headers['webhook-id']} {$event['type']} {$order['distributor_transaction_id']} #{$order['sequence']}: $result");

@@ -58,6 +58,8 @@ class Receiver(BaseHTTPRequestHandler):
         except (WebhookVerificationError, ValueError) as error:  # ValueError: a header that is no signature at all
             print(f"refused: {error}", flush=True)
             return self.answer(400)
+        if not event["type"].startswith("topup."):  # a ping, or what a later Recarga sends: not about an order
+            return self.answer(204)
         event_id, order = self.headers["webhook-id"], event["data"]
         result = settle(event_id, order)
         print(f"{event_id} {event['type']} {order['distributor_transaction_id']} #{order['sequence']}: {result}", flush=True)

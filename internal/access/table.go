@@ -67,6 +67,7 @@ var permissions = map[string]Permission{
 	"listProducts":   lookedAt,
 	"getBalance":     lookedAt,
 	"cancelTopup":    acted,
+	"pingEndpoint":   acted,
 	"redeliverEvent": acted, "redeliverEvents": acted,
 	"resolveTopup": operators, "endDispute": operators, "reconcile": operators,
 	"exportTopups": viewers,

@@ -93,6 +93,8 @@ type Config struct {
 	Operators *access.Operators
 	// Endpoints are the callers' of the registry and of the settings.
 	Endpoints admin.Endpoints
+	// Pinger tries endpoints out.
+	Pinger admin.Pinger
 	// Reconciler compares statements with the book; nil: there is none.
 	Reconciler *reconcile.Reconciler
 	// Waits has the requests wait that ask to; nil: they are answered at once.
@@ -173,7 +175,8 @@ func New(cfg Config) *Server {
 		s.mux.Handle(consolePath, cfg.Console)
 		s.mux.Handle(consolePath+"/", cfg.Console)
 	}
-	s.handle("GET /{$}", pages.NewHome(pages.Home{Version: cfg.Version, Console: cfg.Console != nil, Queues: s.queues != nil}))
+	home := pages.Home{Version: cfg.Version, Console: cfg.Console != nil, Queues: s.queues != nil}
+	s.handle("GET /{$}", pages.NewHome(home))
 	s.handler = s.observed(http.HandlerFunc(s.route))
 	return s
 }
@@ -198,8 +201,8 @@ func (s *Server) register(to openapi.Operations) {
 	s.onDecisions(to)
 	s.onEvents(to)
 	s.onWhole(to)
-	admin.Admin{Registry: s.cfg.Registry, Operators: s.cfg.Operators, Endpoints: s.cfg.Endpoints, Health: s.cfg.Book,
-		Switch: s.cfg.Orders, Log: s.log}.Register(to)
+	admin.Admin{Registry: s.cfg.Registry, Operators: s.cfg.Operators, Endpoints: s.cfg.Endpoints,
+		Pinger: s.cfg.Pinger, Health: s.cfg.Book, Switch: s.cfg.Orders, Log: s.log}.Register(to)
 }
 
 // problem is what an error becomes; in says where its fields are.

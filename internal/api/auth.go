@@ -21,8 +21,7 @@ import (
 // authenticate lets a request through only with the key of somebody who may do it, and notes whose it is. It comes
 // before everything that judges, or reads, what was sent.
 func (s *Server) authenticate(ctx huma.Context, next func(huma.Context)) {
-	key := bearer(ctx.Header("Authorization"))
-	who, err := s.identify(ctx.Context(), access.AtAPI, key)
+	who, err := s.identify(ctx.Context(), access.AtAPI, bearer(ctx.Header("Authorization")))
 	if err == nil {
 		permission, _ := access.Of(ctx.Operation().OperationID)
 		err = who.Permit(permission)
@@ -31,7 +30,7 @@ func (s *Server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		problem.Refuse(ctx, err)
 		return
 	}
-	next(withKey(huma.WithContext(ctx, keys.With(ctx.Context(), who)), key))
+	next(huma.WithContext(ctx, keys.With(ctx.Context(), who)))
 }
 
 // identify returns the key's owner or the problem to answer.

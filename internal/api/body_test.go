@@ -3,6 +3,7 @@ package api_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +26,7 @@ import (
 	"recarga/internal/reconcile"
 	"recarga/internal/testkit"
 	"recarga/producer"
+	"recarga/webhook"
 )
 
 // whole is the API with everything that it can have, over a database.
@@ -39,6 +41,9 @@ func whole(t *testing.T, database string, change ...func(*api.Config)) *server {
 		c.Callers = keys.WithOperators(keys.WithRegistry(c.Callers, registry), operators)
 		c.Proxies = access.Proxies{netip.MustParsePrefix("127.0.0.0/8")}
 		c.Endpoints = registry
+		pinger := webhook.NewDeliverer(webhook.Config{}, nil, registry)
+		t.Cleanup(func() { pinger.Close(context.Background()) })
+		c.Pinger = pinger
 		for _, more := range change {
 			more(c)
 		}

@@ -50,7 +50,8 @@ func (s *Server) events(ctx context.Context, in *listInput) (page eventPage, err
 	}
 	q := params.Reader{Values: in.query}
 	f := topup.EventFilter{
-		State:  topup.EventState(params.Read(&q, "state", params.OneOf("state", "pending", "delivered", "exhausted"))),
+		State: topup.EventState(params.Read(&q, "state", params.OneOf("state", "pending", "delivered", "exhausted",
+			"kept"))),
 		Caller: params.Read(&q, topup.FieldCaller, params.AsIs), Type: params.Read(&q, "type", eventType),
 		Endpoint: params.Read(&q, "endpoint", params.AsIs),
 		Since:    params.Read(&q, "since", params.Time("since")), Until: params.Read(&q, "until", params.Time("until")),
@@ -113,7 +114,7 @@ func (in *redeliverInput) Resolve(huma.Context) (wrong []error) {
 }
 
 type redeliverRequest struct {
-	State string `json:"state,omitempty" enum:"exhausted,pending,delivered" doc:"How far they got."`
+	State string `json:"state,omitempty" enum:"exhausted,pending,delivered,kept" doc:"How far they got."`
 	// Caller is whose they are, Type what happened, and Endpoint where they go; empty: any.
 	Caller   string          `json:"caller,omitempty" minLength:"1"`
 	Type     eventTypeSchema `json:"type,omitempty"`
@@ -186,7 +187,7 @@ func (eventTypeSchema) Schema(huma.Registry) *huma.Schema {
 func (s *Server) onEvents(to openapi.Operations) {
 	op := openapi.New(http.MethodGet, "/v1/events", "listEvents", 410)
 	op.Parameters = append([]*huma.Param{
-		openapi.Query("state", "Events that got this far.", openapi.Text("pending", "delivered", "exhausted")),
+		openapi.Query("state", "Events that got this far.", openapi.Text("pending", "delivered", "exhausted", "kept")),
 		openapi.Query("caller", "Events of this caller. For operators' keys only.", openapi.Text()),
 		openapi.Query("type", "Events of this type.", openapi.Text(eventTypes()...)),
 		openapi.Query("endpoint", "Events for this endpoint of their caller; `default` is the callback_url.",

@@ -35,8 +35,9 @@ func (s *Server) feed(ctx context.Context, who keys.Identity, query url.Values) 
 	}
 	events, next, err := s.awaited(ctx, who, q)
 	if errors.Is(err, search.ErrFeedGone) {
-		return page, problem.New(problem.EventsGone, "events behind this place have left for the archive, or the book was restored from "+
-			"a copy without them: find out with GET /v1/topups what you missed, and begin again with an empty after")
+		return page, problem.New(problem.EventsGone, "events behind this place have left for the archive, or the book was "+
+			"restored from a copy without them: find out with GET /v1/topups what you missed, and begin again with an "+
+			"empty after")
 	}
 	if err != nil {
 		return page, err
@@ -45,7 +46,8 @@ func (s *Server) feed(ctx context.Context, who keys.Identity, query url.Values) 
 	if err != nil {
 		return page, err
 	}
-	page = eventPage{Data: make([]producer.Event, len(events)), NextAfter: *s.cursors.seal(feedOf(q.caller), string(place))}
+	page = eventPage{Data: make([]producer.Event, len(events))}
+	page.NextAfter = *s.cursors.seal(feedOf(q.caller), string(place))
 	for i, ev := range events {
 		page.Data[i] = shownEvent(who, ev)
 		page.Data[i].Payload = ev.Body
@@ -57,29 +59,25 @@ func (s *Server) feed(ctx context.Context, who keys.Identity, query url.Values) 
 func (s *Server) awaited(
 	ctx context.Context, who keys.Identity, q feedQuery,
 ) (events []topup.Event, next search.FeedPlace, err error) {
-	read := func() (done bool) {
-		events, next, err = s.cfg.Book.Feed(ctx, q.caller, q.after, q.limit)
-		return err != nil || len(events) > 0
-	}
-	if read() || q.wait == 0 || s.cfg.Waits == nil {
+	events, next, err = s.cfg.Book.Feed(ctx, q.caller, q.after, q.limit)
+	held := holdOf(ctx)
+	if err != nil || len(events) > 0 || q.wait == 0 || s.cfg.Waits == nil || held.over && !held.more {
 		return events, next, err
 	}
-	place, err := s.cfg.Waits.Events(sharerOf(who), q.caller, next.Position)
-	if err != nil {
-		return nil, next, noPlace(err)
+	if held.place == nil {
+		if held.place, err = s.cfg.Waits.Events(sharerOf(who), q.caller, next.Position); err != nil {
+			return nil, next, noPlace(err)
+		}
+		held.until = time.Now().Add(q.wait)
+		held.wait, held.more = func(context.Context) {}, true // an event may have come before there was a place
+		return nil, next, nil
 	}
-	defer place.Leave()
-	began := time.Now()
-	defer func() { noteWait(ctx, time.Since(began)) }()
-	over := time.NewTimer(q.wait)
-	defer over.Stop()
-	for more := true; !read() && more; { // once more when the wait is over: it may have ended with an event
-		more = place.Wait(ctx, over.C)
+	held.wait = func(ctx context.Context) {
+		over := time.NewTimer(time.Until(held.until))
+		defer over.Stop()
+		held.more = held.place.Wait(ctx, over.C)
 	}
-	if err == nil {
-		err = s.stillAllowed(ctx)
-	}
-	return events, next, err
+	return nil, next, nil
 }
 
 // parseFeed reads the query of a feed. Other filters would leave out events of which nobody would know.

@@ -114,7 +114,7 @@ func (s *server) listCursor() *string {
 	return s.events(shopKey, "?limit=1").NextCursor
 }
 
-// TestFeedIsGone: whoever comes back after what it has not read has left is told so.
+// TestFeedIsGone: whoever comes back after what it has not read has left gets 410.
 func TestFeedIsGone(t *testing.T) {
 	s := serve(t, func(c *api.Config) { c.Book = forgetful{c.Book.(*journal.Journal)} })
 	s.get(shopKey, "/v1/events?after=").want(http.StatusGone)

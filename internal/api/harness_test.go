@@ -89,14 +89,18 @@ func serveOn(tb testing.TB, database string, change ...func(*api.Config)) *serve
 	return &server{tb: tb, url: listenOn(tb, cfg), journal: j, client: client(tb)}
 }
 
-func listenOn(tb testing.TB, cfg api.Config) (url string) {
+func listenOn(tb testing.TB, cfg api.Config, change ...func(*listen.Config)) (url string) {
 	tb.Helper()
 	handler := api.New(cfg)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	httpServer := listen.New(listen.Config{Handler: handler, Log: slog.New(slog.DiscardHandler)})
+	bounds := listen.Config{Handler: handler, Log: slog.New(slog.DiscardHandler)}
+	for _, c := range change {
+		c(&bounds)
+	}
+	httpServer := listen.New(bounds)
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = httpServer.Serve(listener) }()
 	tb.Cleanup(func() {

@@ -39,17 +39,18 @@ func (s *Server) observed(next http.Handler) http.Handler {
 			id = rand.Text()
 		}
 		w.Header().Set("X-Request-Id", id)
-		waited := time.Duration(0)
-		ctx := access.WithClient(withWaited(r.Context(), &waited), s.cfg.Proxies.Client(r))
+		held := &hold{}
+		defer held.end()
+		ctx := access.WithClient(context.WithValue(r.Context(), holdKey{}, held), s.cfg.Proxies.Client(r))
 		ctx = problem.WithRequestID(ctx, id)
-		answer := &answerWriter{ResponseWriter: w}
+		answer := &answerWriter{ResponseWriter: w, held: held}
 		r = r.WithContext(ctx)
 		// the mux sets the pattern
 		defer func() {
-			s.cfg.Observe(Served{Route: r.Pattern, Status: answer.status, Took: time.Since(start) - waited})
+			s.cfg.Observe(Served{Route: r.Pattern, Status: answer.status, Took: time.Since(start) - held.waited})
 		}()
 		defer s.recovered(ctx, answer)
-		next.ServeHTTP(answer, r)
+		serveHeld(held, next, answer, r)
 		s.log.LogAttrs(ctx, slog.LevelDebug, "request served", slog.String("request", id), slog.String("method", r.Method),
 			slog.String("path", r.URL.Path), slog.Int("status", answer.status), slog.Duration("took", time.Since(start)))
 	})
@@ -82,10 +83,22 @@ func (s *Server) logPanic(ctx context.Context, p any) {
 type answerWriter struct {
 	http.ResponseWriter
 	status int
+	held   *hold
+}
+
+// Header implements http.ResponseWriter. That of a request which is to wait is thrown away, as is the rest.
+func (w *answerWriter) Header() http.Header {
+	if w.held.asked() {
+		return http.Header{}
+	}
+	return w.ResponseWriter.Header()
 }
 
 // WriteHeader implements http.ResponseWriter.
 func (w *answerWriter) WriteHeader(status int) {
+	if w.held.asked() {
+		return
+	}
 	if w.status == 0 {
 		w.status = status
 	}
@@ -94,6 +107,9 @@ func (w *answerWriter) WriteHeader(status int) {
 
 // Write implements http.ResponseWriter: it begins an answer with 200.
 func (w *answerWriter) Write(data []byte) (int, error) {
+	if w.held.asked() {
+		return len(data), nil
+	}
 	if w.status == 0 {
 		w.status = http.StatusOK
 	}
@@ -120,7 +136,8 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	allowed := refusal.Header().Get("Allow")
-	problem.Write(w, problem.WithHeader(problem.New(problem.MethodNotAllowed, "this path allows "+allowed), "Allow", allowed))
+	refused := problem.New(problem.MethodNotAllowed, "this path allows "+allowed)
+	problem.Write(w, problem.WithHeader(refused, "Allow", allowed))
 }
 
 // nameSpan names a request's span, if there is one, by its route.

@@ -86,6 +86,7 @@ func TestOpenAPIIsComplete(t *testing.T) {
 		"delete /v1/callers/{name}/endpoints/{endpoint}":       "200 401 403 404 409 422 429 500 503",
 		"post /v1/callers/{name}/endpoints/{endpoint}/enable":  "200 401 403 404 422 429 500 503",
 		"post /v1/callers/{name}/endpoints/{endpoint}/disable": "200 401 403 404 422 429 500 503",
+		"post /v1/endpoints/{endpoint}/ping":                   "200 401 403 404 422 429 500 503",
 		"post /v1/reconciliations":                             "200 401 403 415 422 429 500 503",
 		"get /v1/export":                                       "200 401 403 422 429 500 503",
 		"post /v1/topups/{id}/correct":                         "200 400 401 403 404 408 409 413 415 422 429 500 503",

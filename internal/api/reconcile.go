@@ -56,13 +56,15 @@ func reconcileParameters() []*huma.Param {
 		query("charged", "More words of the status column, separated by commas, that mean a charge.", text),
 		query("not_charged", "More words that mean that nothing was charged.", text),
 		query("covers", "FROM..UNTIL: the time of which the statement names every charge; RFC 3339 or dates. Default: "+
-			"from its first to its last charge.", text),
+			"from its first to its last charge. Not with `restored`.", text),
 		query("margin", "By how much times may differ, and how far within that time an unknown order must lie to be "+
 			"settled by absence.", openapi.Or(reconcile.DefaultMargin.String())),
 		query("absent", "What becomes of an unknown order that the statement proves not to be charged.",
 			openapi.Or("hold", "hold", "failed", "resend")),
 		query("restored", "The book was restored from a backup: what the statement charges and the book does not know is "+
 			"recorded as charged, and never bought.", openapi.Flag()),
+		query("since", "With `restored` alone: when the backup was made; RFC 3339 or a date. A charge of before that the "+
+			"book does not know is named, and not recorded.", text),
 		query("dry_run", "Settle nothing, and say what would be.", openapi.Flag()),
 	}
 }

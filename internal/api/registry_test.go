@@ -1,8 +1,10 @@
 package api_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +16,8 @@ import (
 	registrar "recarga/internal/callers"
 	"recarga/internal/testkit"
 	"recarga/producer"
+	"recarga/topup"
+	"recarga/webhook"
 )
 
 // withRegistry is a server whose callers are in its journal.
@@ -368,5 +372,46 @@ func TestEndpoints(t *testing.T) {
 			want = http.StatusUnprocessableEntity
 		}
 		s.do("PUT", adminKey, fmt.Sprintf("/v1/callers/shop/endpoints/e%d", i), `{"url":"https://x.example"}`).want(want)
+	}
+}
+
+// TestPing: a caller's key pings its own endpoints, an operator's anybody's, and what the receiver answered is shown.
+func TestPing(t *testing.T) {
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "no such path", http.StatusNotFound)
+	}))
+	defer receiver.Close()
+	s := serve(t, func(c *api.Config) {
+		registry := registrar.New(c.Book.(registrar.Store), "an encryption key", true)
+		c.Registry, c.Callers, c.Endpoints = registry, keys.WithRegistry(c.Callers, registry), registry
+		pinger := webhook.NewDeliverer(webhook.Config{AllowPrivate: true}, nil, registry)
+		t.Cleanup(func() { pinger.Close(context.Background()) })
+		c.Pinger = pinger
+	})
+	var shop, other struct {
+		APIKey string `json:"api_key"`
+	}
+	decode(t, s.post(adminKey, "/v1/callers", `{"name":"mine","callback_url":"`+receiver.URL+`"}`).want(http.StatusCreated).
+		body, &shop)
+	decode(t, s.post(adminKey, "/v1/callers", `{"name":"theirs"}`).want(http.StatusCreated).body, &other)
+	for _, c := range []struct {
+		key, path string
+		status    int
+	}{
+		{shop.APIKey, "default/ping", http.StatusOK}, {shop.APIKey, "default/ping?caller=mine", http.StatusOK},
+		{adminKey, "default/ping?caller=mine", http.StatusOK}, {shop.APIKey, "crm/ping", http.StatusNotFound},
+		{other.APIKey, "default/ping", http.StatusNotFound}, {other.APIKey, "default/ping?caller=mine", http.StatusForbidden},
+		{adminKey, "default/ping", http.StatusNotFound},
+	} {
+		a := s.post(c.key, "/v1/endpoints/"+c.path, "").want(c.status)
+		if c.status != http.StatusOK {
+			continue
+		}
+		var pinged producer.Pinged
+		decode(t, a.body, &pinged)
+		if pinged.Delivered || *pinged.Try.Status != http.StatusNotFound || pinged.Try.Response.Body != "no such path" ||
+			pinged.Caller != "mine" || pinged.Endpoint != topup.DefaultEndpoint {
+			t.Errorf("%s", a.body)
+		}
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"recarga/internal/testkit"
 	"recarga/producer"
 	"recarga/topup"
+	"recarga/webhook"
 )
 
 // fullOrders, fullBook, fullEvents and fullBalances know one order, of the caller shop, all of whose fields are set.
@@ -119,6 +120,13 @@ func (fullBalances) BalanceChangesSince(context.Context, time.Time) (all []topup
 	return all, nil
 }
 
+// fullPinger answers a ping with the try of a full order.
+type fullPinger struct{ d topup.Details }
+
+func (f fullPinger) Ping(context.Context, string, string) (webhook.Pinged, error) {
+	return webhook.Pinged{Try: f.d.Events[0].Tries[0]}, nil
+}
+
 // secrets are the texts of an order that its caller must not see.
 func secrets(t *testing.T, d topup.Details) (hidden []string) {
 	t.Helper()
@@ -145,13 +153,13 @@ func TestTenantsSeeTheirOwn(t *testing.T) {
 	hidden := secrets(t, d)
 	s := serve(t, func(c *api.Config) {
 		c.Orders, c.Book = fullOrders{d: d}, fullJournal{fullBook: fullBook{d}, fullEvents: fullEvents{d}}
-		c.Balances = balance.NewCache(&wallet{})
+		c.Balances, c.Pinger = balance.NewCache(&wallet{}), fullPinger{d}
 	})
 	bodies := map[string][2]string{ // the media type and the body of those that take one; empty for those that take none
 		"get /v1/topups": {}, "get /v1/topups/{id}": {}, "get /v1/search": {}, "post /v1/topups/{id}/cancel": {},
 		"get /v1/events": {}, "get /v1/events?after=&caller=shop": {}, "post /v1/events/{id}/redeliver": {}, "get /v1/products": {}, "get /v1/balance": {},
 		"post /v1/topups": {typeJSON, order("ORD-1")}, "post /v1/topups/batch": {typeND, order("ORD-1")},
-		"post /v1/events/redeliver": {typeJSON, `{"limit":1}`},
+		"post /v1/events/redeliver": {typeJSON, `{"limit":1}`}, "post /v1/endpoints/{endpoint}/ping": {},
 	}
 	var doc struct {
 		Paths map[string]map[string]any

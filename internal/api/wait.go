@@ -14,7 +14,6 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
-	"recarga/internal/access"
 	"recarga/internal/api/keys"
 	"recarga/internal/api/openapi"
 	"recarga/internal/api/problem"
@@ -25,7 +24,7 @@ import (
 
 const (
 	waitParameter = "wait"
-	// longestWait is the longest that a request may ask for: proxies on the way often give up after a minute.
+	// longestWait is the longest that a request may ask for: proxies on the way often end a request after a minute.
 	longestWait = 60 * time.Second
 	// fullAfter is when somebody may come again who found no place to wait.
 	fullAfter = "5"
@@ -78,15 +77,20 @@ func (s *Server) get(ctx context.Context, in *getInput) (*getOutput, error) {
 	if err := q.Err(); err != nil {
 		return nil, err
 	}
-	order, err := s.present(ctx, id)
+	known := in.IfNoneMatch != ""
+	held := holdOf(ctx)
+	var order topup.Details
+	if held.over {
+		order, err = ownOrder(keys.Of(ctx), held.order, held.err)
+	} else {
+		order, err = s.present(ctx, id)
+	}
 	if err != nil {
 		return nil, err
 	}
-	known := in.IfNoneMatch != ""
-	if d > 0 && !order.State.Final() && (!known || matches(in.IfNoneMatch, tagOf(order))) {
-		if order, err = s.changed(ctx, order, d); err != nil {
-			return nil, err
-		}
+	if !held.over && d > 0 && s.cfg.Waits != nil && !order.State.Final() &&
+		(!known || matches(in.IfNoneMatch, tagOf(order))) {
+		return &getOutput{Status: http.StatusNotModified}, s.await(ctx, held, order.Order, d)
 	}
 	out := &getOutput{Status: http.StatusOK, ETag: tagOf(order), CacheControl: "private, no-cache", Body: order}
 	if known && matches(in.IfNoneMatch, out.ETag) {
@@ -97,34 +101,29 @@ func (s *Server) get(ctx context.Context, in *getInput) (*getOutput, error) {
 
 // present is an order as it now is, as who asks may see it.
 func (s *Server) present(ctx context.Context, id topup.ID) (topup.Details, error) {
-	who := keys.Of(ctx)
 	d, err := s.cfg.Book.Details(ctx, id)
+	return ownOrder(keys.Of(ctx), &d, err)
+}
+
+// ownOrder is an order that was read as who asks may see it.
+func ownOrder(who keys.Identity, d *topup.Details, err error) (topup.Details, error) {
 	if err == nil && d.Caller != who.Caller && !who.SeesAll() {
 		err = topup.ErrNotFound // not 403: whether another caller's order exists is none of its business
 	}
-	return shown(who, d), err
+	if err != nil {
+		return topup.Details{}, err
+	}
+	return shown(who, *d), nil
 }
 
-// changed waits until an order is not as it was seen.
-func (s *Server) changed(ctx context.Context, seen topup.Details, d time.Duration) (topup.Details, error) {
-	if s.cfg.Waits == nil {
-		return seen, nil
-	}
-	who := keys.Of(ctx)
-	place, err := s.cfg.Waits.Order(sharerOf(who), seen.Order)
+// await has the request wait until an order is not as it was seen.
+func (s *Server) await(ctx context.Context, held *hold, seen topup.Order, d time.Duration) error {
+	place, err := s.cfg.Waits.Order(sharerOf(keys.Of(ctx)), seen)
 	if err != nil {
-		return seen, noPlace(err)
+		return noPlace(err)
 	}
-	began := time.Now()
-	now, err := place.Wait(ctx, d)
-	noteWait(ctx, time.Since(began))
-	if err == nil {
-		err = s.stillAllowed(ctx)
-	}
-	if err != nil {
-		return seen, err
-	}
-	return shown(who, *now), nil
+	held.wait = func(ctx context.Context) { held.order, held.err = place.Wait(ctx, d) }
+	return nil
 }
 
 // sharerOf names whose share of the places to wait a request takes: a caller's, or an operator's.
@@ -154,32 +153,75 @@ func matches(header, tag string) bool {
 	})
 }
 
-type keyKey struct{}
+type holdKey struct{}
 
-// withKey remembers the key of a request, which may end while that waits.
-func withKey(ctx huma.Context, key string) huma.Context { return huma.WithValue(ctx, keyKey{}, key) }
+// hold is how a request waits: its handler asks for it, and what that answers is thrown away. Then the request waits,
+// and is served again. So whoever's key has ended meanwhile is refused as well.
+type hold struct {
+	// wait is what the handler asks for; nil: nothing.
+	wait func(context.Context)
+	// over: it has waited.
+	over bool
+	// waited is for how long, in all.
+	waited time.Duration
+	// order is what an order was when the wait ended, or err why that is not known.
+	order *topup.Details
+	err   error
+	// place is where a request waits for events, until a time; more: there may be some.
+	place *longpoll.Events
+	until time.Time
+	more  bool
+}
 
-// stillAllowed refuses somebody whose key has ended meanwhile.
-func (s *Server) stillAllowed(ctx context.Context) error {
-	key, _ := ctx.Value(keyKey{}).(string)
-	now, err := s.identify(ctx, access.AtAPI, key)
-	if before := keys.Of(ctx); err == nil && (now.Caller != before.Caller || now.Role < before.Role) {
-		err = problem.Unauthorized(problem.KeyExpired, "the key was changed meanwhile")
+// holdOf is the request's; one that nobody looks at where there is none.
+func holdOf(ctx context.Context) *hold {
+	if h, ok := ctx.Value(holdKey{}).(*hold); ok {
+		return h
 	}
-	return err
+	return &hold{}
 }
 
-type waitedKey struct{}
+func (h *hold) asked() bool { return h.wait != nil }
 
-// withWaited makes a place for noteWait.
-func withWaited(ctx context.Context, waited *time.Duration) context.Context {
-	return context.WithValue(ctx, waitedKey{}, waited)
+// serveHeld serves a request, again when it has waited. One that may wait is served by a goroutine of its own each
+// time: its connection's has then a stack that never grew, and of which there may be many.
+func serveHeld(h *hold, next http.Handler, w http.ResponseWriter, r *http.Request) {
+	if !strings.Contains(r.URL.RawQuery, waitParameter) {
+		next.ServeHTTP(w, r)
+		return
+	}
+	for serveAside(next, w, r); h.again(r.Context()); {
+		serveAside(next, w, r)
+	}
 }
 
-// noteWait notes how long a request has waited because its client wants it to: that is no part of how long it took.
-func noteWait(ctx context.Context, d time.Duration) {
-	if waited, ok := ctx.Value(waitedKey{}).(*time.Duration); ok {
-		*waited += d
+func serveAside(next http.Handler, w http.ResponseWriter, r *http.Request) {
+	panicked := make(chan any)
+	go func() {
+		defer func() { panicked <- recover() }()
+		next.ServeHTTP(w, r)
+	}()
+	if p := <-panicked; p != nil {
+		panic(p)
+	}
+}
+
+// again waits if the handler has asked for it, and reports whether the request is to be served again.
+func (h *hold) again(ctx context.Context) bool {
+	if !h.asked() {
+		return false
+	}
+	began := time.Now()
+	h.wait(ctx)
+	h.waited += time.Since(began)
+	h.wait, h.over = nil, true
+	return true
+}
+
+// end gives the place back.
+func (h *hold) end() {
+	if h.place != nil {
+		h.place.Leave()
 	}
 }
 

@@ -5,6 +5,7 @@ package app
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -72,6 +73,8 @@ type Node struct {
 	producer    *producer.Producer
 	watchdog    *watchdog      // nil without a worker
 	api         *listen.Server // nil without an API
+	// webhookRoots are who may sign the certificates of endpoints; nil: those that the system trusts.
+	webhookRoots *x509.CertPool
 	// leads reports whether this process does what one does for all, by its lease.
 	leads func() bool
 	lease *coordination.LeaderLease // nil where there is no other process
@@ -108,7 +111,7 @@ func Start(
 		failed:  make(chan error, 2),
 		metrics: newMetrics(s, r, version), health: NewHealth(r.names()),
 	}
-	steps := []func(context.Context) error{n.startSupervision, n.startOps, n.openStores, n.openDistributor}
+	steps := []func(context.Context) error{n.readRoots, n.startSupervision, n.startOps, n.openStores, n.openDistributor}
 	if r.Worker {
 		steps = append(steps, n.startWorker, n.startWatchdog, n.startArchiver)
 	}
@@ -124,6 +127,11 @@ func Start(
 	n.health.Enter(PhaseRunning)
 	n.log.Info("started", "roles", r.names(), "version", version)
 	return n, nil
+}
+
+func (n *Node) readRoots(context.Context) (err error) {
+	n.webhookRoots, err = n.settings.WebhookRoots()
+	return err
 }
 
 func (n *Node) openDistributor(context.Context) (err error) {
@@ -166,10 +174,10 @@ func (n *Node) requested(r distributor.Request) {
 
 func (n *Node) startWorker(ctx context.Context) error {
 	s := n.settings
-	n.deliverer = webhook.NewDeliverer(webhook.Config{
-		Schedule: s.WebhookSchedule, Timeout: s.WebhookTimeout, AllowPrivate: s.WebhookAllowPrivate, Log: n.log,
-		Rate: s.WebhookRate.PerSecond(), DisableAfter: s.WebhookDisableAfter, Health: n.book, Observe: n.metrics.Tried,
-	}, n.book, endpoints{s, n.callers})
+	cfg := n.webhookConfig()
+	cfg.Schedule, cfg.Rate, cfg.DisableAfter = s.WebhookSchedule, s.WebhookRate.PerSecond(), s.WebhookDisableAfter
+	cfg.Health, cfg.Observe = n.book, n.metrics.Tried
+	n.deliverer = webhook.NewDeliverer(cfg, n.book, endpoints{s, n.callers})
 	n.onShutdown(func() { n.deliverer.Close(context.Background()) })
 	n.watch = balance.New(balance.Config{
 		Book: n.journal, Asker: n.vendor, Deliverer: n.deliverer, Interval: s.BalanceInterval, Low: s.BalanceLow,
@@ -209,6 +217,25 @@ func (n *Node) startWorker(ctx context.Context) error {
 	}
 	n.background(loops...)
 	return nil
+}
+
+// webhookConfig is how requests to endpoints are made, whoever makes them.
+func (n *Node) webhookConfig() webhook.Config {
+	s := n.settings
+	return webhook.Config{Timeout: s.WebhookTimeout, AllowPrivate: s.WebhookAllowPrivate, Proxy: s.WebhookProxy,
+		RootCAs: n.webhookRoots, Log: n.log}
+}
+
+// The most pings a second to one endpoint, and of those under way to one and to all.
+const pingRate, pingsEach, pingsAll = 5, 4, 64
+
+// pinger tries endpoints out, and closes with the process.
+func (n *Node) pinger() *webhook.Deliverer {
+	cfg := n.webhookConfig()
+	cfg.Rate, cfg.PerEndpoint, cfg.FirstTries = pingRate, pingsEach, pingsAll
+	pinger := webhook.NewDeliverer(cfg, nil, endpoints{n.settings, n.callers})
+	n.onShutdown(func() { pinger.Close(context.Background()) })
+	return pinger
 }
 
 func (n *Node) workerConfig() worker.Config {
@@ -284,6 +311,7 @@ func (n *Node) startAPI(ctx context.Context) error {
 		Observe: n.metrics.Served, Waits: n.startWaits(),
 		Callers: known, NoAdminKey: s.AdminKey == "", Registry: n.callers, Operators: operators,
 		Limiter: limiter, Proxies: s.TrustedProxies, Endpoints: endpoints{s, n.callers},
+		Pinger:     n.pinger(),
 		Reconciler: reconcile.New(n.journal, n.producer, n.log),
 		// With the API key alone there is one tenant: nobody from whom its cursors must be kept.
 		Cursors: seal.New(append([]string{cmp.Or(s.SealingKey(), s.APIKey)}, s.FormerKeys()...)...),
@@ -386,16 +414,20 @@ type endpoints struct {
 
 // Endpoints implements webhook.Endpoints.
 func (e endpoints) Endpoints(ctx context.Context, caller string) ([]webhook.Endpoint, error) {
-	url, secret := e.s.CallbackURL, e.s.WebhookSecret
+	to := webhook.Endpoint{URL: e.s.CallbackURL, Secrets: e.s.WebhookSecrets(), Headers: e.s.WebhookHeaders}
 	switch caller {
 	case topup.DefaultCaller:
 	case topup.OperatorCaller:
-		url, secret = e.s.OperatorCallbackURL, e.s.OperatorWebhookSecret
+		to = webhook.Endpoint{URL: e.s.OperatorCallbackURL, Secrets: e.s.OperatorWebhookSecrets(),
+			Headers: e.s.OperatorWebhookHeaders}
 	default:
 		return e.registry.Endpoints(ctx, caller)
 	}
-	if secret == "" {
+	switch {
+	case to.URL == "" && caller == topup.DefaultCaller: // it reads the feed
+		return []webhook.Endpoint{{}}, nil
+	case len(to.Secrets) == 0:
 		return nil, topup.ErrNotFound
 	}
-	return []webhook.Endpoint{{URL: url, Secrets: []string{secret}}}, nil
+	return []webhook.Endpoint{to}, nil
 }

@@ -230,3 +230,31 @@ func TestMigrateAtStart(t *testing.T) {
 		t.Errorf("after the start, %v are pending, %v", pending, err)
 	}
 }
+
+// TestGraveRisk: a database that a crash would destroy is used, and nobody can overlook it.
+func TestGraveRisk(t *testing.T) {
+	s := settings(t)
+	s.DatabaseURL = testkit.Postgres(t).URL() // fsync is off there
+	var said lines
+	n, err := Start(t.Context(), s, topup.DefaultCatalog(), both, "test", slog.New(slog.NewTextHandler(&said, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	status, ready := get(t, n.MetricsURL+"/readyz")
+	_, verbose := get(t, n.MetricsURL+"/readyz?verbose")
+	n.Shutdown()
+	if status != http.StatusOK || !strings.HasPrefix(ready, "ready; database: fsync is off") {
+		t.Errorf("/readyz: %d %s", status, ready)
+	}
+	if !strings.Contains(verbose, `"risks":["fsync is off: `) {
+		t.Errorf("/readyz?verbose: %s", verbose)
+	}
+	for _, line := range []string{
+		`level=ERROR msg="the database may lose what was confirmed" setting=RECARGA_DATABASE_URL risk="fsync is off`,
+		`level=WARN msg="the database may lose what was confirmed" setting=RECARGA_DATABASE_URL risk="full_page_writes is off`,
+	} {
+		if times := said.with(line); times != 1 {
+			t.Errorf("the log says %d times: %s", times, line)
+		}
+	}
+}

@@ -16,6 +16,7 @@ import (
 
 	"recarga/distributor"
 	"recarga/internal/httpclient"
+	"recarga/internal/journal"
 	"recarga/internal/params"
 )
 
@@ -63,6 +64,8 @@ type dependency struct {
 	// ask returns why it is not there. Nil while it has not been opened: then err is why.
 	ask func(context.Context) error
 	err error
+	// risks are how it may lose what was confirmed; nil: it does not say.
+	risks func() []journal.Risk
 }
 
 // condition is a dependency as a probe shows it.
@@ -71,6 +74,8 @@ type condition struct {
 	Required bool   `json:"required"`        // without it the process is not ready
 	OK       bool   `json:"ok"`              // it answers
 	Error    string `json:"error,omitempty"` // why it is not OK
+	// Risks are how it may lose what was confirmed.
+	Risks []string `json:"risks,omitempty"`
 }
 
 // report is what the probes answer to ?verbose.
@@ -174,6 +179,11 @@ func (d dependency) condition(ctx context.Context, name string) condition {
 	if c.OK = err == nil; !c.OK {
 		c.Error = err.Error()
 	}
+	if d.risks != nil {
+		for _, r := range d.risks() {
+			c.Risks = append(c.Risks, r.Text)
+		}
+	}
 	return c
 }
 
@@ -219,7 +229,17 @@ func (h *Health) alive(w http.ResponseWriter, r *http.Request) {
 // ready answers 200 when the process can do its work.
 func (h *Health) ready(w http.ResponseWriter, r *http.Request) {
 	report := h.ask(r.Context())
-	answerProbe(w, r, report, "ready", "not ready: "+report.whyNot())
+	answerProbe(w, r, report, "ready"+report.atRisk(), "not ready: "+report.whyNot())
+}
+
+// atRisk says what may be lost although the process is ready.
+func (r report) atRisk() (says string) {
+	for _, c := range r.Dependencies {
+		for _, risk := range c.Risks {
+			says += "; " + c.Name + ": " + risk
+		}
+	}
+	return says
 }
 
 // whyNot says why the process is not ready.

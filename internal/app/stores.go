@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"sync"
 	"time"
@@ -55,16 +56,13 @@ func (n *Node) openStores(ctx context.Context) (err error) {
 		return err
 	}
 	n.closeLast("journal", n.journal.Close)
-	for _, risk := range n.journal.Risks() {
-		n.log.Warn("the database may lose what was confirmed", "setting", "RECARGA_DATABASE_URL", "risk", risk)
-	}
 	n.useStores()
 	return nil
 }
 
 // useStores builds what only holds the stores.
 func (n *Node) useStores() {
-	n.onShutdown(n.metrics.ReadFrom(n.journal, n.log))
+	n.onShutdown(n.metrics.ReadFrom(n.journal, n.settings.WebhookDisableAfter, n.log))
 	n.queue.OnRejected(n.metrics.Rejected)
 	n.book, n.waker = n.metrics.Journal(n.journal), n.metrics.Queue(n.queue)
 	n.callers = callers.New(n.journal, n.settings.SealingKey(), n.settings.WebhookAllowPrivate,
@@ -78,12 +76,22 @@ func (n *Node) useStores() {
 
 func (n *Node) openJournal(ctx context.Context) (err error) {
 	n.journal, err = openBook(ctx, n.settings, n.migrated, journal.WithFirstTryGrace(0),
-		journal.WithObserver(n.metrics.Committed), journal.WithChanges(n.changed), journal.WithCatalog(n.catalog),
+		journal.WithObserver(n.metrics.Committed), journal.WithChanges(n.changed), journal.WithRisks(n.atRisk),
+		journal.WithCatalog(n.catalog),
 		journal.WithTimeLimits(journal.TimeLimits{Untried: n.settings.ExpiresAfter, Tried: n.settings.RetryMaxElapsed}))
 	if err == nil {
-		n.health.set("database", dependency{required: true, ask: n.journal.Ping})
+		n.health.set("database", dependency{required: true, ask: n.journal.Ping, risks: n.journal.Risks})
 	}
 	return err
+}
+
+func (n *Node) atRisk(r journal.Risk) {
+	level := slog.LevelWarn
+	if r.Grave {
+		level = slog.LevelError
+	}
+	n.log.Log(context.Background(), level, "the database may lose what was confirmed", "setting", "RECARGA_DATABASE_URL",
+		"risk", r.Text)
 }
 
 func (n *Node) migrated(m journal.Migration) {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"recarga/internal/access"
+	"recarga/internal/origin"
 	"recarga/internal/seal"
 	"recarga/topup"
 	"recarga/webhook"
@@ -116,7 +117,7 @@ func (r *Registry) Add(ctx context.Context, n NewCaller) (Created, error) {
 		Name: name, Version: 1, CallbackURL: callbackURL, CreatedAt: now, IDPrefix: n.IDPrefix, Quota: n.Quota,
 		Keys: []topup.CallerKey{keptKey(created.APIKey, now, n.KeyExpiresAt)},
 	}
-	if created.Secrets, err = r.seal(name, []secret{{Secret: created.WebhookSecret}}); err != nil {
+	if created.Secrets, err = r.seal(name, sealed{secrets: []secret{{Secret: created.WebhookSecret}}}); err != nil {
 		return Created{}, err
 	}
 	return created, r.store.AddCaller(ctx, created.Caller)
@@ -156,6 +157,8 @@ func (r *Registry) List(ctx context.Context) ([]topup.Caller, error) { return r.
 type Change struct {
 	// CallbackURL is where its events are delivered; empty: nowhere.
 	CallbackURL *string
+	// Headers are the own headers of the callback URL; nil: as they are, if it stays at its origin.
+	Headers map[string]string
 	// Disabled refuses its key, and delivers no event.
 	Disabled *bool
 	// IDPrefix is what the ids of its orders begin with; empty: anything.
@@ -168,11 +171,15 @@ type Change struct {
 
 // check names what is wrong with a change of the caller of a name.
 func (r *Registry) check(name string, c Change) error {
-	var errs []error
+	errs := webhook.CheckHeaders("callback_headers", c.Headers)
 	if name == topup.DefaultCaller {
 		const allowed = "absent: of this caller, the settings RECARGA_API_KEY and RECARGA_CALLBACK_URL say that"
 		if c.CallbackURL != nil {
 			errs = append(errs, &topup.FieldError{Field: topup.FieldCallbackURL, Value: *c.CallbackURL, Allowed: allowed})
+		}
+		if c.Headers != nil {
+			errs = append(errs, &topup.FieldError{Field: "callback_headers",
+				Allowed: "absent: RECARGA_WEBHOOK_HEADERS says that"})
 		}
 		if c.Disabled != nil {
 			errs = append(errs, &topup.FieldError{Field: "disabled", Value: strconv.FormatBool(*c.Disabled), Allowed: allowed})
@@ -213,6 +220,9 @@ func (r *Registry) Update(ctx context.Context, name string, version int64, chang
 				c.DisabledAt = &now
 			}
 		}
+		if change.CallbackURL != nil || change.Headers != nil {
+			return r.withHeaders(c, topup.DefaultEndpoint, c.CallbackURL, change.Headers)
+		}
 		return nil
 	})
 }
@@ -229,9 +239,9 @@ func (r *Registry) keepDefault(ctx context.Context) error {
 	if !errors.Is(err, topup.ErrNotFound) {
 		return err
 	}
-	sealed, err := r.seal(topup.DefaultCaller, nil)
+	secrets, err := r.seal(topup.DefaultCaller, sealed{})
 	if err == nil {
-		c := topup.Caller{Name: topup.DefaultCaller, Version: 1, Secrets: sealed, CreatedAt: time.Now()}
+		c := topup.Caller{Name: topup.DefaultCaller, Version: 1, Secrets: secrets, CreatedAt: time.Now()}
 		err = r.store.AddCaller(ctx, c)
 	}
 	if errors.Is(err, topup.ErrConflict) { // somebody else was first
@@ -270,7 +280,7 @@ func (r *Registry) RotateSecret(
 			return err // of secrets that were sealed with a lost key, nothing can be kept
 		}
 		kept := []secret{{Secret: fresh}}
-		for _, s := range old {
+		for _, s := range old.secrets {
 			until := now.Add(how.Overlap)
 			if s.Until.IsZero() || s.Until.After(until) {
 				s.Until = until
@@ -279,7 +289,7 @@ func (r *Registry) RotateSecret(
 				kept = append(kept, s)
 			}
 		}
-		c.Secrets, err = r.seal(c.Name, kept)
+		c.Secrets, err = r.seal(c.Name, sealed{kept, old.headers})
 		return err
 	})
 	return fresh, c, err
@@ -378,22 +388,33 @@ func (r *Registry) Endpoints(ctx context.Context, name string) ([]webhook.Endpoi
 	if err != nil {
 		return nil, err
 	}
-	if c.DisabledAt != nil || c.CallbackURL == "" && len(c.Endpoints) == 0 {
+	switch {
+	case c.DisabledAt != nil:
 		return nil, topup.ErrNotFound
+	case c.CallbackURL == "" && len(c.Endpoints) == 0: // it reads the feed
+		return []webhook.Endpoint{{}}, nil
 	}
 	all, err := r.open(c)
 	if err != nil {
 		return nil, err
 	}
 	var secrets []string
-	for _, s := range all {
+	for _, s := range all.secrets {
 		if s.Until.IsZero() || s.Until.After(time.Now()) {
 			secrets = append(secrets, s.Secret)
 		}
 	}
-	endpoints := []webhook.Endpoint{{URL: c.CallbackURL, Secrets: secrets}}
+	own := func(name, url string) map[string]string {
+		if h := all.headers[name]; h.Origin == origin.Of(url) {
+			return h.Values
+		}
+		return nil
+	}
+	endpoints := []webhook.Endpoint{{URL: c.CallbackURL, Secrets: secrets,
+		Headers: own(topup.DefaultEndpoint, c.CallbackURL)}}
 	for _, e := range c.Endpoints {
-		endpoints = append(endpoints, webhook.Endpoint{Name: e.Name, URL: e.URL, Types: e.EventTypes, Secrets: secrets})
+		endpoints = append(endpoints, webhook.Endpoint{Name: e.Name, URL: e.URL, Types: e.EventTypes, Secrets: secrets,
+			Headers: own(e.Name, e.URL)})
 	}
 	return endpoints, nil
 }
@@ -401,14 +422,19 @@ func (r *Registry) Endpoints(ctx context.Context, name string) ([]webhook.Endpoi
 // maxEndpoints of one caller: each costs an event's copy.
 const maxEndpoints = 10
 
-// SetEndpoint adds an endpoint to a caller, or changes the one of that name. Errors: those of Update.
+// SetEndpoint adds an endpoint to a caller, or changes the one of that name. headers are its own; nil leaves those
+// that it has, if it stays at its origin. Errors: those of Update; ErrNoKey, with headers.
 func (r *Registry) SetEndpoint(
-	ctx context.Context, name string, version int64, e topup.CallerEndpoint,
+	ctx context.Context, name string, version int64, e topup.CallerEndpoint, headers map[string]string,
 ) (topup.Caller, error) {
-	if err := r.checkEndpoint(e); err != nil {
+	err := errors.Join(append(webhook.CheckHeaders("headers", headers), r.checkEndpoint(e))...)
+	if err != nil {
 		return topup.Caller{}, err
 	}
 	return r.change(ctx, name, version, func(c *topup.Caller) error {
+		if err := r.withHeaders(c, e.Name, e.URL, headers); err != nil {
+			return err
+		}
 		i := c.EndpointIndex(e.Name)
 		switch {
 		case i >= 0:
@@ -448,7 +474,7 @@ func (r *Registry) RemoveEndpoint(
 			return fmt.Errorf("endpoint %s: %w", endpoint, topup.ErrNotFound)
 		}
 		c.Endpoints = slices.Delete(c.Endpoints, i, i+1)
-		return nil
+		return r.withHeaders(c, endpoint, "", nil)
 	})
 }
 

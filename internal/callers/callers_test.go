@@ -252,7 +252,7 @@ func TestDefaultsLimits(t *testing.T) {
 	if _, _, err := r.RotateKey(t.Context(), "default", callers.Rotation{}); !errors.Is(err, topup.ErrNotFound) {
 		t.Errorf("a key: %v", err)
 	}
-	_, err = r.SetEndpoint(t.Context(), "default", 0, topup.CallerEndpoint{Name: "crm", URL: url})
+	_, err = r.SetEndpoint(t.Context(), "default", 0, topup.CallerEndpoint{Name: "crm", URL: url}, nil)
 	if !errors.Is(err, topup.ErrNotFound) {
 		t.Errorf("an endpoint: %v", err)
 	}

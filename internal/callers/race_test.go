@@ -146,7 +146,8 @@ func change(t *testing.T, r *callers.Registry, random *rand.Rand, version int64)
 		secret, c, err := r.RotateSecret(ctx, "shop", how)
 		return acknowledged{c.Version, "secret", func(m *model) { m.Secrets = follow(m.Secrets, secret, 1000) }}, err
 	case 6:
-		c, err := r.SetEndpoint(ctx, "shop", version, topup.CallerEndpoint{Name: endpoint, URL: "https://crm.example/"})
+		e := topup.CallerEndpoint{Name: endpoint, URL: "https://crm.example/"}
+		c, err := r.SetEndpoint(ctx, "shop", version, e, map[string]string{"X-Key": endpoint})
 		return acknowledged{c.Version, "set " + endpoint, func(m *model) {
 			if !slices.Contains(m.Endpoints, endpoint) {
 				m.Endpoints = append(m.Endpoints, endpoint)

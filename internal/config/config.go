@@ -4,11 +4,14 @@ package config
 
 import (
 	"cmp"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"net/url"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -39,98 +42,116 @@ type Settings struct {
 	DistributorRate                                             topup.Rate    // of all workers together
 	// purchases at a time of one worker process
 	DistributorConcurrency                     int
-	BreakerShare                               float64         // 0 to 1; 0: never
-	BreakerProbe                               time.Duration   // between two probes of an operator that is out
-	BalanceInterval                            time.Duration   // between two questions for the balance
-	BalanceLow, Reserve                        topup.Amount    // 0: never
-	RetryInitial, RetryMax                     time.Duration   // the first and the longest wait
-	RetryMaxElapsed                            time.Duration   // from the start of the first attempt
-	ExpiresAfter                               time.Duration   // of an order that was never tried; 0: never
-	RetryMaxAttempts                           int             // the first included
-	RetryCodes                                 []topup.Code    // those that prove that nothing was charged
-	OnUnknown                                  string          // hold or resend
-	HTTPAddr, MetricsAddr                      string          // HOST:PORT to listen on
-	HTTPMaxConnections                         int             // at a time, to HTTPAddr
-	HTTPIdleTimeout                            time.Duration   // of a connection without a request
-	APIKey, CallbackURL, WebhookSecret         string          // of the caller named default
-	AdminKey                                   string          // of the operator named admin
-	AdminKeyAllowWeak                          bool            // also where HTTPAddr is not on loopback
-	EncryptionKey                              string          // see SealingKey
-	FormerEncryptionKeys                       []string        // at most two
-	TaskKeys                                   []string        // at most two; none: tasks are not signed
-	TrustedProxies                             access.Proxies  // whose X-Forwarded-For counts
-	OperatorCallbackURL, OperatorWebhookSecret string          // both empty where OperatorOff is not nil
-	OperatorOff                                error           // what is wrong with the two
-	WebhookSchedule                            []time.Duration // waits between the tries
-	WebhookTimeout                             time.Duration   // of one try
-	WebhookDisableAfter                        time.Duration   // without a success
-	WebhookRate                                topup.Rate      // to one endpoint, of each worker process
-	WebhookAllowPrivate                        bool            // also http:// and private targets
-	ShutdownDelay                              time.Duration   // of the API, while it is not ready; 0: none
-	ShutdownTimeout                            time.Duration   // of purchases under way
-	QueuesReadOnly                             bool            // /queues has no buttons
-	LogLevel                                   slog.Level      // the least that is logged
-	LogFormat                                  string          // json or text
+	BreakerShare                               float64           // 0 to 1; 0: never
+	BreakerProbe                               time.Duration     // between two probes of an operator that is out
+	BalanceInterval                            time.Duration     // between two questions for the balance
+	BalanceLow, Reserve                        topup.Amount      // 0: never
+	RetryInitial, RetryMax                     time.Duration     // the first and the longest wait
+	RetryMaxElapsed                            time.Duration     // from the start of the first attempt
+	ExpiresAfter                               time.Duration     // of an order that was never tried; 0: never
+	RetryMaxAttempts                           int               // the first included
+	RetryCodes                                 []topup.Code      // those that prove that nothing was charged
+	OnUnknown                                  string            // hold or resend
+	HTTPAddr, MetricsAddr                      string            // HOST:PORT to listen on
+	HTTPMaxConnections                         int               // at a time, to HTTPAddr
+	HTTPIdleTimeout                            time.Duration     // of a connection without a request
+	APIKey, CallbackURL, WebhookSecret         string            // of the caller named default
+	AdminKey                                   string            // of the operator named admin
+	AdminKeyAllowWeak                          bool              // also where HTTPAddr is not on loopback
+	EncryptionKey                              string            // see SealingKey
+	FormerEncryptionKeys                       []string          // at most two
+	TaskKeys                                   []string          // at most two; none: tasks are not signed
+	TrustedProxies                             access.Proxies    // whose X-Forwarded-For counts
+	OperatorCallbackURL, OperatorWebhookSecret string            // both empty where OperatorOff is not nil
+	OperatorOff                                error             // what is wrong with the two
+	FormerWebhookSecrets                       []string          // of default; each at most two
+	FormerOperatorSecrets                      []string          // of the operator
+	WebhookSchedule                            []time.Duration   // waits between the tries
+	WebhookTimeout                             time.Duration     // of one try
+	WebhookDisableAfter                        time.Duration     // without a success
+	WebhookRate                                topup.Rate        // to one endpoint, of each worker process
+	WebhookAllowPrivate                        bool              // also http:// and private targets
+	WebhookHeaders, OperatorWebhookHeaders     map[string]string // beside Recarga's own
+	WebhookProxy                               *url.URL          // nil: none
+	WebhookCA                                  string            // see WebhookRoots
+	ShutdownDelay                              time.Duration     // of the API, while it is not ready; 0: none
+	ShutdownTimeout                            time.Duration     // of purchases under way
+	QueuesReadOnly                             bool              // /queues has no buttons
+	LogLevel                                   slog.Level        // the least that is logged
+	LogFormat                                  string            // json or text
 	// Exposed says of each secret that others can read how they can.
 	Exposed []string
 }
 
 // setters check and store the values, by the names of the settings.
 func setters(s *Settings) map[string]func(string) error {
-	return map[string]func(string) error{
+	all := webhookSetters(s)
+	maps.Copy(all, map[string]func(string) error{
 		"DATABASE_MAX_CONNECTIONS": count(&s.DatabaseMaxConnections, 4, 1000),
+		"DATABASE_URL":             text(&s.DatabaseURL, databaseURL),
+		"MIGRATE":                  choice(&s.Migrate),
+		"REDIS_URL":                text(&s.RedisURL, redisURL),
+		"RETENTION":                spanOrNever(&s.Retention, ShortestRetention),
+		"ARCHIVE_DIR":              text(&s.ArchiveDir, anything),
+		"DISTRIBUTOR_URL":          text(&s.DistributorURL, WebURL),
+		"DISTRIBUTOR_ALLOW_HTTP":   choice(&s.DistributorAllowHTTP),
+		"DISTRIBUTOR_CUSTOMER_ID":  text(&s.DistributorCustomerID, anything),
+		"DISTRIBUTOR_SECRET_KEY":   text(&s.DistributorSecretKey, anything),
+		"CATALOG":                  text(&s.CatalogFile, anything),
+		"DISTRIBUTOR_TIMEOUT":      spanTo(&s.DistributorTimeout, longestPurchase),
+		"DISTRIBUTOR_RATE":         rate(&s.DistributorRate),
+		"BREAKER_SHARE":            percentage(&s.BreakerShare),
+		"BREAKER_PROBE":            span(&s.BreakerProbe),
+		"DISTRIBUTOR_CONCURRENCY":  count(&s.DistributorConcurrency, 1, 10000),
+		"BALANCE_INTERVAL":         span(&s.BalanceInterval),
+		"BALANCE_LOW":              amount(&s.BalanceLow),
+		"BALANCE_RESERVE":          amount(&s.Reserve),
+		"RETRY_INITIAL":            span(&s.RetryInitial),
+		"RETRY_MAX":                span(&s.RetryMax),
+		"RETRY_MAX_ATTEMPTS":       count(&s.RetryMaxAttempts, 1, 1000),
+		"RETRY_MAX_ELAPSED":        span(&s.RetryMaxElapsed),
+		"EXPIRES_AFTER":            spanOrNever(&s.ExpiresAfter, time.Second),
+		"RETRY_CODES":              retryCodes(&s.RetryCodes),
+		"ON_UNKNOWN":               text(&s.OnUnknown, oneOf("hold", "resend")),
+		"API_KEY":                  text(&s.APIKey, key),
+		"ADMIN_KEY":                text(&s.AdminKey, key),
+		"TRUSTED_PROXIES":          proxies(&s.TrustedProxies),
+		"ADMIN_KEY_ALLOW_WEAK":     choice(&s.AdminKeyAllowWeak),
+		"ENCRYPTION_KEY":           text(&s.EncryptionKey, key),
+		"ENCRYPTION_KEY_OLD":       keyList(&s.FormerEncryptionKeys, shortestKey),
+		"TASK_KEY":                 keyList(&s.TaskKeys, shortestTaskKey),
+		"HTTP_ADDR":                text(&s.HTTPAddr, address),
+		"HTTP_MAX_CONNECTIONS":     count(&s.HTTPMaxConnections, 16, 65_536),
+		"HTTP_IDLE_TIMEOUT":        span(&s.HTTPIdleTimeout),
+		"METRICS_ADDR":             text(&s.MetricsAddr, address),
+		"SHUTDOWN_DELAY":           spanOrNever(&s.ShutdownDelay, 0),
+		"SHUTDOWN_TIMEOUT":         span(&s.ShutdownTimeout),
+		"QUEUES_READ_ONLY":         choice(&s.QueuesReadOnly),
+		"LOG_LEVEL":                logLevel(&s.LogLevel),
+		"LOG_FORMAT":               text(&s.LogFormat, oneOf("json", "text")),
+		"API_URL":                  text(&s.APIURL, WebURL),
+	})
+	return all
+}
 
-		"DATABASE_URL":            text(&s.DatabaseURL, databaseURL),
-		"MIGRATE":                 choice(&s.Migrate),
-		"REDIS_URL":               text(&s.RedisURL, redisURL),
-		"RETENTION":               spanOrNever(&s.Retention, ShortestRetention),
-		"ARCHIVE_DIR":             text(&s.ArchiveDir, anything),
-		"DISTRIBUTOR_URL":         text(&s.DistributorURL, WebURL),
-		"DISTRIBUTOR_ALLOW_HTTP":  choice(&s.DistributorAllowHTTP),
-		"DISTRIBUTOR_CUSTOMER_ID": text(&s.DistributorCustomerID, anything),
-		"DISTRIBUTOR_SECRET_KEY":  text(&s.DistributorSecretKey, anything),
-		"CATALOG":                 text(&s.CatalogFile, anything),
-		"DISTRIBUTOR_TIMEOUT":     spanTo(&s.DistributorTimeout, longestPurchase),
-		"DISTRIBUTOR_RATE":        rate(&s.DistributorRate),
-		"BREAKER_SHARE":           percentage(&s.BreakerShare),
-		"BREAKER_PROBE":           span(&s.BreakerProbe),
-		"DISTRIBUTOR_CONCURRENCY": count(&s.DistributorConcurrency, 1, 10000),
-		"BALANCE_INTERVAL":        span(&s.BalanceInterval),
-		"BALANCE_LOW":             amount(&s.BalanceLow),
-		"BALANCE_RESERVE":         amount(&s.Reserve),
-		"RETRY_INITIAL":           span(&s.RetryInitial),
-		"RETRY_MAX":               span(&s.RetryMax),
-		"RETRY_MAX_ATTEMPTS":      count(&s.RetryMaxAttempts, 1, 1000),
-		"RETRY_MAX_ELAPSED":       span(&s.RetryMaxElapsed),
-		"EXPIRES_AFTER":           spanOrNever(&s.ExpiresAfter, time.Second),
-		"RETRY_CODES":             retryCodes(&s.RetryCodes),
-		"ON_UNKNOWN":              text(&s.OnUnknown, oneOf("hold", "resend")),
-		"API_KEY":                 text(&s.APIKey, key),
-		"CALLBACK_URL":            text(&s.CallbackURL, WebURL),
-		"WEBHOOK_SECRET":          text(&s.WebhookSecret, secret),
-		"ADMIN_KEY":               text(&s.AdminKey, key),
-		"TRUSTED_PROXIES":         proxies(&s.TrustedProxies),
-		"ADMIN_KEY_ALLOW_WEAK":    choice(&s.AdminKeyAllowWeak),
-		"OPERATOR_CALLBACK_URL":   text(&s.OperatorCallbackURL, WebURL),
-		"OPERATOR_WEBHOOK_SECRET": text(&s.OperatorWebhookSecret, secret),
-		"ENCRYPTION_KEY":          text(&s.EncryptionKey, key),
-		"ENCRYPTION_KEY_OLD":      keyList(&s.FormerEncryptionKeys, shortestKey),
-		"TASK_KEY":                keyList(&s.TaskKeys, shortestTaskKey),
-		"WEBHOOK_SCHEDULE":        schedule(&s.WebhookSchedule),
-		"WEBHOOK_TIMEOUT":         span(&s.WebhookTimeout),
-		"WEBHOOK_RATE":            rate(&s.WebhookRate),
-		"WEBHOOK_DISABLE_AFTER":   span(&s.WebhookDisableAfter),
-		"WEBHOOK_ALLOW_PRIVATE":   choice(&s.WebhookAllowPrivate),
-		"HTTP_ADDR":               text(&s.HTTPAddr, address),
-		"HTTP_MAX_CONNECTIONS":    count(&s.HTTPMaxConnections, 16, 65_536),
-		"HTTP_IDLE_TIMEOUT":       span(&s.HTTPIdleTimeout),
-		"METRICS_ADDR":            text(&s.MetricsAddr, address),
-		"SHUTDOWN_DELAY":          spanOrNever(&s.ShutdownDelay, 0),
-		"SHUTDOWN_TIMEOUT":        span(&s.ShutdownTimeout),
-		"QUEUES_READ_ONLY":        choice(&s.QueuesReadOnly),
-		"LOG_LEVEL":               logLevel(&s.LogLevel),
-		"LOG_FORMAT":              text(&s.LogFormat, oneOf("json", "text")),
-		"API_URL":                 text(&s.APIURL, WebURL),
+// webhookSetters are those of where webhooks go, and how.
+func webhookSetters(s *Settings) map[string]func(string) error {
+	return map[string]func(string) error{
+		"CALLBACK_URL":                text(&s.CallbackURL, WebURL),
+		"WEBHOOK_SECRET":              text(&s.WebhookSecret, secret),
+		"WEBHOOK_SECRET_OLD":          secretList(&s.FormerWebhookSecrets),
+		"OPERATOR_CALLBACK_URL":       text(&s.OperatorCallbackURL, WebURL),
+		"OPERATOR_WEBHOOK_SECRET":     text(&s.OperatorWebhookSecret, secret),
+		"OPERATOR_WEBHOOK_SECRET_OLD": secretList(&s.FormerOperatorSecrets),
+		"WEBHOOK_SCHEDULE":            schedule(&s.WebhookSchedule),
+		"WEBHOOK_TIMEOUT":             span(&s.WebhookTimeout),
+		"WEBHOOK_RATE":                rate(&s.WebhookRate),
+		"WEBHOOK_DISABLE_AFTER":       span(&s.WebhookDisableAfter),
+		"WEBHOOK_ALLOW_PRIVATE":       choice(&s.WebhookAllowPrivate),
+		"WEBHOOK_HEADERS":             headers(&s.WebhookHeaders),
+		"OPERATOR_WEBHOOK_HEADERS":    headers(&s.OperatorWebhookHeaders),
+		"WEBHOOK_PROXY":               proxy(&s.WebhookProxy),
+		"WEBHOOK_CA":                  text(&s.WebhookCA, anything),
 	}
 }
 
@@ -352,6 +373,44 @@ func (s Settings) Catalog() (topup.Catalog, error) {
 		return c, fmt.Errorf("RECARGA_CATALOG: %w", err)
 	}
 	return c, nil
+}
+
+// WebhookSecrets sign the webhooks of the caller named default, the newest first; none where it gets none.
+func (s Settings) WebhookSecrets() []string {
+	return withFormer(s.WebhookSecret, s.FormerWebhookSecrets)
+}
+
+// OperatorWebhookSecrets sign those of the operator.
+func (s Settings) OperatorWebhookSecrets() []string {
+	return withFormer(s.OperatorWebhookSecret, s.FormerOperatorSecrets)
+}
+
+func withFormer(secret string, former []string) []string {
+	if secret == "" {
+		return nil
+	}
+	return append([]string{secret}, former...)
+}
+
+// WebhookRoots are who may sign the certificates of endpoints: nil, the system's, or those and the ones of the file
+// that RECARGA_WEBHOOK_CA names.
+func (s Settings) WebhookRoots() (*x509.CertPool, error) {
+	if s.WebhookCA == "" {
+		return nil, nil
+	}
+	file, err := os.ReadFile(s.WebhookCA)
+	if err != nil {
+		return nil, fmt.Errorf("RECARGA_WEBHOOK_CA: %w", err)
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil { // there are none
+		roots = x509.NewCertPool()
+	}
+	if !roots.AppendCertsFromPEM(file) {
+		return nil, fmt.Errorf("RECARGA_WEBHOOK_CA: %s has no certificate; must be a PEM file of certificate authorities",
+			s.WebhookCA)
+	}
+	return roots, nil
 }
 
 // SealingKey seals the secrets in the database; FormerKeys open as well. The admin key is one of them where it is not

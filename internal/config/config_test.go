@@ -246,23 +246,32 @@ func TestValues(t *testing.T) {
 		"ENCRYPTION_KEY": {[]string{"12345678"}, []string{"1234567"}},
 		"TRUSTED_PROXIES": {[]string{"10.0.0.1", "10.0.0.0/8, ::1", "fd00::/8"},
 			[]string{"proxy", "10.0.0.0/33", "10.0.0.1,", "10.0.0.1:80"}},
-		"WEBHOOK_SECRET":          {[]string{"whsec_" + key}, []string{"whsec_", key, "whsec_" + key[:31], "whsec_QUJD"}},
-		"WEBHOOK_SCHEDULE":        {[]string{"5s", "1s, 2m,3h"}, []string{"5", "5s,", "0s", "1s;2s"}},
-		"WEBHOOK_TIMEOUT":         {[]string{"1s"}, []string{"0s"}},
-		"WEBHOOK_RATE":            {[]string{"50/s"}, []string{"50"}},
-		"WEBHOOK_DISABLE_AFTER":   {[]string{"24h"}, []string{"0s", "5d"}},
-		"OPERATOR_WEBHOOK_SECRET": {[]string{"whsec_" + key}, []string{"whsec_"}},
-		"DISTRIBUTOR_ALLOW_HTTP":  {[]string{"true", "false"}, []string{"yes", "1"}},
-		"ADMIN_KEY_ALLOW_WEAK":    {[]string{"true", "false"}, []string{"yes", "1"}},
-		"WEBHOOK_ALLOW_PRIVATE":   {[]string{"true", "false"}, []string{"yes", "1", "True"}},
-		"SHUTDOWN_TIMEOUT":        {[]string{"130s", "1h"}, []string{"129s", "0s"}},
-		"SHUTDOWN_DELAY":          {[]string{"0", "0s", "10s", "1h"}, []string{"-1s", "10", "soon"}},
-		"HTTP_IDLE_TIMEOUT":       {[]string{"15s", "620s"}, []string{"0", "0s", "-1s", "75"}},
-		"MIGRATE":                 {[]string{"true", "false"}, []string{"no", "0", "off"}},
-		"QUEUES_READ_ONLY":        {[]string{"false"}, []string{"no"}},
-		"LOG_LEVEL":               {[]string{"debug", "info", "warn", "error"}, []string{"trace", "info+1"}},
-		"LOG_FORMAT":              {[]string{"json", "text"}, []string{"xml"}},
-		"API_URL":                 {[]string{"http://h:1/prefix"}, []string{"h:1"}},
+		"WEBHOOK_SECRET": {[]string{"whsec_" + key}, []string{"whsec_", key, "whsec_" + key[:31], "whsec_QUJD"}},
+		"WEBHOOK_SECRET_OLD": {[]string{"whsec_" + key, "whsec_" + key + ",whsec_" + key},
+			[]string{"whsec_", "whsec_" + key + ",", "whsec_" + key + ", whsec_" + key,
+				strings.Repeat("whsec_"+key+",", 2) + "whsec_" + key}},
+		"OPERATOR_WEBHOOK_SECRET_OLD": {[]string{"whsec_" + key}, []string{"whsec_"}},
+		"WEBHOOK_SCHEDULE":            {[]string{"5s", "1s, 2m,3h"}, []string{"5", "5s,", "0s", "1s;2s"}},
+		"WEBHOOK_TIMEOUT":             {[]string{"1s"}, []string{"0s"}},
+		"WEBHOOK_RATE":                {[]string{"50/s"}, []string{"50"}},
+		"WEBHOOK_DISABLE_AFTER":       {[]string{"24h"}, []string{"0s", "5d"}},
+		"OPERATOR_WEBHOOK_SECRET":     {[]string{"whsec_" + key}, []string{"whsec_"}},
+		"DISTRIBUTOR_ALLOW_HTTP":      {[]string{"true", "false"}, []string{"yes", "1"}},
+		"ADMIN_KEY_ALLOW_WEAK":        {[]string{"true", "false"}, []string{"yes", "1"}},
+		"WEBHOOK_ALLOW_PRIVATE":       {[]string{"true", "false"}, []string{"yes", "1", "True"}},
+		"WEBHOOK_HEADERS": {[]string{`{}`, `{"X-Api-Key":"k","Authorization":"Bearer x"}`},
+			[]string{`X-Api-Key: k`, `{"Host":"h"}`, `{"webhook-id":"1"}`, `{"X":1}`, `[]`, `{"X":""}`}},
+		"OPERATOR_WEBHOOK_HEADERS": {[]string{`{"X-Api-Key":"k"}`}, []string{`{"Connection":"close"}`}},
+		"WEBHOOK_PROXY": {[]string{"http://proxy", "https://user:pass@proxy:3128/"},
+			[]string{"proxy:3128", "socks5://proxy", "http://", "http://proxy/path", "http://proxy?x"}},
+		"SHUTDOWN_TIMEOUT":  {[]string{"130s", "1h"}, []string{"129s", "0s"}},
+		"SHUTDOWN_DELAY":    {[]string{"0", "0s", "10s", "1h"}, []string{"-1s", "10", "soon"}},
+		"HTTP_IDLE_TIMEOUT": {[]string{"15s", "620s"}, []string{"0", "0s", "-1s", "75"}},
+		"MIGRATE":           {[]string{"true", "false"}, []string{"no", "0", "off"}},
+		"QUEUES_READ_ONLY":  {[]string{"false"}, []string{"no"}},
+		"LOG_LEVEL":         {[]string{"debug", "info", "warn", "error"}, []string{"trace", "info+1"}},
+		"LOG_FORMAT":        {[]string{"json", "text"}, []string{"xml"}},
+		"API_URL":           {[]string{"http://h:1/prefix"}, []string{"h:1"}},
 	}
 	for name, c := range cases {
 		for _, value := range c.good {
@@ -283,7 +292,7 @@ func TestValues(t *testing.T) {
 	}
 	for _, row := range Table(new(Settings)) {
 		// any text; and see TestWrongTogether
-		free := []string{"DISTRIBUTOR_CUSTOMER_ID", "DISTRIBUTOR_SECRET_KEY", "ARCHIVE_DIR", "CALLBACK_URL",
+		free := []string{"DISTRIBUTOR_CUSTOMER_ID", "DISTRIBUTOR_SECRET_KEY", "ARCHIVE_DIR", "CALLBACK_URL", "WEBHOOK_CA",
 			"OPERATOR_CALLBACK_URL"}
 		if _, ok := cases[row.Name]; !ok && !slices.Contains(free, row.Name) {
 			t.Errorf("%s is not in this test", row.Name)

@@ -3,6 +3,7 @@ package config
 import (
 	"cmp"
 	_ "embed" // the settings
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"math"
@@ -213,6 +214,22 @@ func proxies(to *access.Proxies) func(string) error {
 	}
 }
 
+func proxy(to **url.URL) func(string) error {
+	return func(v string) (err error) {
+		*to, err = webhook.ParseProxy(v)
+		return err
+	}
+}
+
+func headers(to *map[string]string) func(string) error {
+	return func(v string) error {
+		if err := json.Unmarshal([]byte(v), to); err != nil {
+			return err
+		}
+		return errors.Join(webhook.CheckHeaders("", *to)...)
+	}
+}
+
 func anything(string) bool { return true }
 
 func secret(v string) bool { return webhook.ParseSecret(v) == nil }
@@ -251,6 +268,14 @@ func keyList(to *[]string, shortest int) func(string) error {
 	return func(v string) error {
 		*to = strings.Split(v, ",")
 		return when(len(*to) > 2 || slices.ContainsFunc(*to, func(k string) bool { return len(k) < shortest || !key(k) }))
+	}
+}
+
+// secretList takes one webhook secret, or two.
+func secretList(to *[]string) func(string) error {
+	return func(v string) error {
+		*to = strings.Split(v, ",")
+		return when(len(*to) > 2 || slices.ContainsFunc(*to, func(s string) bool { return !secret(s) }))
 	}
 }
 

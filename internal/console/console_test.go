@@ -317,6 +317,24 @@ func TestOrderPage(t *testing.T) {
 	b.get("/console/orders/NONE").want(http.StatusNotFound)
 }
 
+// TestRestoredOrderPage: of an order that only a statement knows, the pages say what is not known, and why.
+func TestRestoredOrderPage(t *testing.T) {
+	s := busy(t)
+	at := time.Now()
+	_, err := s.journal.Restore(t.Context(), topup.LostCharge{
+		ID: "LOST", Phone: "5537686660", Amount: topup.Pesos(10), From: at.Add(-time.Minute), Until: at,
+		Evidence: "november.csv, line 7: charged", By: "ana",
+	}, at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := s.enter()
+	b.get("/console/orders/LOST").want(200, "not known until its caller places the order again",
+		"nobody, until a caller places it again", "its product is not known until its caller places it again")
+	b.get("/console/orders/LOST/correct").want(200, "product not known")
+	b.get("/console/orders").want(200, `<td class="spare">not known</td>`)
+}
+
 func TestResolve(t *testing.T) {
 	s := busy(t)
 	b := s.enter()

@@ -99,5 +99,6 @@ func title(s string) string {
 }
 
 func eventKind(s topup.EventState) string {
-	return cmp.Or(map[topup.EventState]string{topup.EventDelivered: "good", topup.EventExhausted: "bad"}[s], "open")
+	return cmp.Or(map[topup.EventState]string{topup.EventDelivered: "good", topup.EventKept: "good",
+		topup.EventExhausted: "bad"}[s], "open")
 }

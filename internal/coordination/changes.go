@@ -18,7 +18,7 @@ import (
 	"recarga/topup"
 )
 
-// Changes tells the processes on one Redis which orders have changed, so that those who wait for one hear of it at
+// Changes notifies the processes on one Redis which orders have changed, so that those who wait for one hear of it at
 // once. It proves nothing and promises nothing: whoever hears of a change reads the book, and whoever waits asks the
 // book now and then as well. So what others write here costs a read, and what gets lost a moment.
 type Changes struct {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"net"
 	"net/url"
-
-	"recarga/webhook"
 )
 
 // newAuxiliaries checks what purchases do not need: the operator's endpoint and tracing.
@@ -26,15 +24,11 @@ func (a auxiliaries) operator(ctx context.Context) Finding {
 	case a.OperatorCallbackURL == "":
 		return nothing()
 	}
-	dialer := new(net.Dialer)
-	if !a.WebhookAllowPrivate {
-		dialer.Control = webhook.PublicOnly()
-	}
 	u, err := url.Parse(a.OperatorCallbackURL)
 	if err != nil {
 		return warn("RECARGA_OPERATOR_CALLBACK_URL cannot be parsed")
 	}
-	return reached(connect(ctx, dialer, u))
+	return reached(connect(ctx, a.endpointDialer(a.RootCAs), u))
 }
 
 func (a auxiliaries) traces(ctx context.Context) Finding {

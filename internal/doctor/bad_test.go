@@ -128,7 +128,7 @@ func badDatabases() []bad {
 		})
 	}
 	return append(badFiles(), []bad{
-		{"postgres reachable", Fail, `connection refused.*13 more`, "RECARGA_DATABASE_URL",
+		{"postgres reachable", Fail, `connection refused.*14 more`, "RECARGA_DATABASE_URL",
 			postgres(func(t *testing.T) string { return "postgres://u@" + nobody(t) + "/x" })},
 		{"postgres reachable", Fail, "^the URL cannot be parsed", "RECARGA_DATABASE_URL",
 			postgres(func(*testing.T) string { return "postgres://u:%zz@x" })},
@@ -144,6 +144,22 @@ func badDatabases() []bad {
 				opened(t, owner)
 				do(t, "pgx", owner, "REVOKE UPDATE, DELETE ON orders FROM recarga_run")
 				return runner
+			})},
+		{"postgres rights", Warn, "^recarga_run may change goose_db_version", "docs/postgresql.md",
+			postgres(func(t *testing.T) string {
+				owner, runner := journaltest.Roles(t, testkit.PostgresOwn(t))
+				opened(t, owner)
+				do(t, "pgx", owner, "GRANT INSERT ON goose_db_version TO recarga_run")
+				return runner
+			})},
+		{"postgres servers", Fail, "is a former primary that takes writes", "docs/postgresql.md",
+			postgres(func(t *testing.T) string {
+				former := testkit.PostgresOwn(t)
+				promoted := former.Standby(former.Addr())
+				former.Kill()
+				promoted.Promote()
+				former.Start()
+				return strings.Replace(former.URL(), former.Addr(), former.Addr()+","+promoted.Addr(), 1)
 			})},
 		{"postgres version", Fail, "^11.22$", "14 or newer", judged("postgres version", judgePostgresVersion(110022))},
 		{"postgres version", Warn, "^13.3$", "14 or newer", judged("postgres version", judgePostgresVersion(130003))},

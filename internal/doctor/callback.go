@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
-	"net"
 	"net/url"
 
 	"recarga/internal/origin"
@@ -14,19 +13,21 @@ import (
 type callbackPart struct {
 	raw    string
 	url    *url.URL
-	dialer *net.Dialer
+	dialer webhook.Dialer
 	roots  *x509.CertPool
+	// rootsErr is why RECARGA_WEBHOOK_CA cannot be read.
+	rootsErr error
 	// private targets are allowed.
 	private bool
 }
 
 // newCallback checks where the webhooks of the settings' caller go. Nothing is posted to it.
 func newCallback(cfg Config) part {
-	c := &callbackPart{raw: cfg.CallbackURL, url: new(url.URL), dialer: new(net.Dialer), roots: cfg.RootCAs,
-		private: cfg.WebhookAllowPrivate}
-	if !c.private {
-		c.dialer.Control = webhook.PublicOnly()
+	c := &callbackPart{raw: cfg.CallbackURL, url: new(url.URL), private: cfg.WebhookAllowPrivate}
+	if c.roots, c.rootsErr = cfg.WebhookRoots(); c.roots == nil {
+		c.roots = cfg.RootCAs
 	}
+	c.dialer = cfg.endpointDialer(c.roots)
 	stages := []stage{{
 		check("callback url", c.parses),
 	}, {
@@ -40,9 +41,17 @@ func newCallback(cfg Config) part {
 	return part{stages: stages, close: func() {}}
 }
 
+// endpointDialer connects as a worker does.
+func (cfg Config) endpointDialer(roots *x509.CertPool) webhook.Dialer {
+	return webhook.Config{AllowPrivate: cfg.WebhookAllowPrivate, Proxy: cfg.WebhookProxy, RootCAs: roots}.Dialer()
+}
+
 func (c *callbackPart) parses(context.Context) Finding {
+	if c.rootsErr != nil {
+		return fail("%v", c.rootsErr)
+	}
 	if c.raw == "" {
-		return ok("RECARGA_CALLBACK_URL is not set: callers must ask")
+		return ok("RECARGA_CALLBACK_URL is not set: the caller named default reads the feed (GET /v1/events?after=)")
 	}
 	u, err := url.Parse(c.raw)
 	if err != nil || u.Hostname() == "" {

@@ -195,7 +195,11 @@ func (b *buying) delivered(ctx context.Context) Finding {
 		return ok("%s delivered to caller %s", e.Type, b.details.Caller)
 	}
 	try := e.Tries[len(e.Tries)-1]
-	return warn("%s not delivered to caller %s: %s", e.Type, b.details.Caller, try.Error)
+	why := string(try.Error)
+	if try.Status != nil {
+		why = strings.TrimSuffix(fmt.Sprintf("it answered HTTP %d, %s", *try.Status, why), ", ")
+	}
+	return warn("%s not delivered to caller %s: %s", e.Type, b.details.Caller, why)
 }
 
 func (b *buying) change(ctx context.Context) Finding {

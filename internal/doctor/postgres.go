@@ -5,10 +5,13 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"recarga/internal/journal/commit"
@@ -41,6 +44,7 @@ func newPostgres(cfg Config) part {
 	return part{stages: []stage{{
 		check("postgres reachable", p.ping),
 	}, {
+		check("postgres servers", p.servers),
 		check("postgres pooler", p.pooler),
 		check("postgres version", p.version),
 		check("postgres writable", p.writable),
@@ -63,6 +67,9 @@ func (p *postgres) open(config *pgx.ConnConfig) {
 		config.RuntimeParams["synchronous_commit"] = "on"
 	}
 	config.RuntimeParams["application_name"] = "recarga doctor"
+	if commit.Servers(config) > 1 && config.ValidateConnect == nil {
+		config.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
 	commit.SetLater(config)
 	p.config = config
 	p.db = stdlib.OpenDB(*config)
@@ -81,6 +88,20 @@ func (p *postgres) ping(ctx context.Context) Finding {
 	return ok("%s", where)
 }
 
+// servers looks for former primaries among those of the URL.
+func (p *postgres) servers(ctx context.Context) Finding {
+	all := commit.Servers(p.config)
+	if all == 1 {
+		return ok("one")
+	}
+	former, err := commit.FormerPrimaries(ctx, p.config)
+	if err != nil {
+		return fail("%v", err)
+	}
+	found := cmp.Or(strings.Join(former, "; "), fmt.Sprintf("one of %d takes writes", all))
+	return unless(len(former) == 0, Fail, "%s", found)
+}
+
 func (p *postgres) pooler(ctx context.Context) Finding {
 	switch pooled, err := commit.CheckPooler(ctx, p.config); {
 	case err != nil:
@@ -97,8 +118,8 @@ var sqlRights = sqls.Get("postgres/rights")
 // rights compares those of our user with what it takes to run; to migrate takes the tables' owner.
 func (p *postgres) rights(ctx context.Context) Finding {
 	var user, lacking string
-	var superuser, migrates bool
-	err := p.db.QueryRowContext(ctx, sqlRights).Scan(&user, &superuser, &migrates, &lacking)
+	var superuser, migrates, versions bool
+	err := p.db.QueryRowContext(ctx, sqlRights).Scan(&user, &superuser, &migrates, &lacking, &versions)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return nothing() // no tables yet: the schema's check says so
@@ -110,6 +131,9 @@ func (p *postgres) rights(ctx context.Context) Finding {
 		return warn("%s is a superuser", user)
 	case migrates:
 		return ok("%s may run, and migrate", user)
+	case versions:
+		return warn("%s may change goose_db_version, and so have older tables taken for new ones", user).
+			with(`let the owner of the tables take that right away: docs/postgresql.md, "Two roles", has the statement`)
 	default:
 		return ok("%s may run, and not migrate", user)
 	}

@@ -4,13 +4,12 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
-	"net"
 	"net/url"
 	"time"
 
 	"recarga/internal/origin"
+	"recarga/webhook"
 )
 
 // certificateWarn is three weeks: one to notice, one to order, one to spare.
@@ -21,18 +20,20 @@ func publicTLS(roots *x509.CertPool) *tls.Config {
 }
 
 // certificate connects and judges the certificate that is shown; nothing where there is none.
-func certificate(ctx context.Context, dialer *net.Dialer, u *url.URL, roots *x509.CertPool) Finding {
+func certificate(ctx context.Context, dialer webhook.Dialer, u *url.URL, roots *x509.CertPool) Finding {
 	if u.Scheme != "https" {
 		return nothing()
 	}
-	conn, err := (&tls.Dialer{NetDialer: dialer, Config: publicTLS(roots)}).DialContext(ctx, "tcp", origin.HostPort(u))
+	conn, err := dialer.DialContext(ctx, "tcp", origin.HostPort(u))
 	if err != nil {
 		return fail("%v", err)
 	}
 	defer func() { _ = conn.Close() }() // nothing was written
-	secured, isTLS := conn.(*tls.Conn)
-	if !isTLS {
-		return fail("%v", errors.ErrUnsupported)
+	config := publicTLS(roots)
+	config.ServerName = u.Hostname()
+	secured := tls.Client(conn, config)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		return fail("%v", err)
 	}
 	ends := soonest(secured.ConnectionState().VerifiedChains)
 	left := time.Until(ends)
@@ -57,7 +58,7 @@ func soonest(chains [][]*x509.Certificate) (ends time.Time) {
 }
 
 // connect opens and closes a TCP connection, and says where it led.
-func connect(ctx context.Context, dialer *net.Dialer, u *url.URL) (string, error) {
+func connect(ctx context.Context, dialer webhook.Dialer, u *url.URL) (string, error) {
 	began := time.Now()
 	conn, err := dialer.DialContext(ctx, "tcp", origin.HostPort(u))
 	if err != nil {

@@ -225,7 +225,8 @@ func TestEndpoints(t *testing.T) {
 	hooks.leads(answering(http.StatusGone))
 	secret := w.env["RECARGA_WEBHOOK_SECRET"]
 	w.env["RECARGA_OPERATOR_CALLBACK_URL"] = serve(t, webhook.Handler(secret, ops.receive))
-	w.env["RECARGA_OPERATOR_WEBHOOK_SECRET"] = secret
+	w.env["RECARGA_OPERATOR_WEBHOOK_SECRET"] = webhook.NewSecret() // which the receiver does not know yet
+	w.env["RECARGA_OPERATOR_WEBHOOK_SECRET_OLD"] = secret
 	p := w.start(t, "serve")
 	w.env["RECARGA_API_URL"] = p.apiURL
 
@@ -235,7 +236,8 @@ func TestEndpoints(t *testing.T) {
 		t.Fatalf("add: %+v", out)
 	}
 	if out := w.run(t, "caller", "endpoint", "set", "shop", "crm", serve(t, hooks), "--types",
-		"topup.failed"); out.status != 0 || !strings.Contains(out.stdout, "topup.failed") {
+		"topup.failed"); out.status != 0 || !strings.Contains(out.stdout, "topup.failed") ||
+		!strings.Contains(out.stderr, "ping to crm of shop: refused, HTTP 410 in ") {
 		t.Fatalf("set: %+v", out)
 	}
 	c := clientOf(p.apiURL, shop.APIKey)
@@ -247,6 +249,16 @@ func TestEndpoints(t *testing.T) {
 		`"endpoint":"crm"`) {
 		t.Errorf("delivered %+v with %s", ev, ev.OperatorData)
 	}
+	pings := func(status int, want string, args ...string) {
+		t.Helper()
+		if out := w.run(t, append([]string{"webhook", "ping"}, args...)...); out.status != status ||
+			!strings.Contains(out.stdout, want) {
+			t.Errorf("ping %v: %+v", args, out)
+		}
+	}
+	pings(1, "ping to crm of shop: refused, HTTP 410 in ", "crm", "--caller", "shop")
+	pings(0, "ping to default of operator: delivered, HTTP 204 in ", "--caller", topup.OperatorCaller)
+	pings(1, "", "no-such", "--caller", "shop")
 	if out := w.run(t, "caller", "list"); !strings.Contains(out.stdout, "it answered 410") {
 		t.Errorf("list: %s", out.stdout)
 	}

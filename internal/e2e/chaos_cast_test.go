@@ -117,13 +117,7 @@ func (c *chaos) keep(p cast) {
 		c.standby = c.pg.Standby(c.link("standby", c.pg.Addr()))
 		return
 	}
-	folder := filepath.Join(c.pg.Folder(), "apart")
-	if err := os.Mkdir(folder, 0o700); err != nil {
-		c.t.Fatal(err)
-	}
-	if c.disk = newDisk(c.t, folder); c.disk != nil {
-		c.pg.KeepIn(folder)
-	}
+	c.disk = tablesApart(c.t, c.pg)
 }
 
 // queue starts Redis.

@@ -3,8 +3,11 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
+
+	"recarga/internal/testkit"
 )
 
 // disk is a file system of its own, which a test can fill.
@@ -35,6 +38,20 @@ func newDisk(t *testing.T, folder string) *disk {
 		t.Fatal(err)
 	}
 	return &disk{t, folder}
+}
+
+// tablesApart has a PostgreSQL keep its tables on a disk that can be filled; nil where there is none.
+func tablesApart(t *testing.T, server *testkit.PostgresCluster) *disk {
+	t.Helper()
+	folder := filepath.Join(server.Folder(), "apart")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	d := newDisk(t, folder)
+	if d != nil {
+		server.KeepIn(folder)
+	}
+	return d
 }
 
 // fill leaves no room.

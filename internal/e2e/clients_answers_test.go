@@ -207,12 +207,12 @@ func TestAnswersToClients(t *testing.T) {
 func (e exchange) check(t *testing.T, d *driver, s *script, url string) {
 	t.Helper()
 	if e.attempt > 0 {
-		d.does(t, command{"do": "client", "url": url, "key": apiKey, "attempt": e.attempt})
+		d.does(t, deed{"do": "client", "url": url, "key": apiKey, "attempt": e.attempt})
 		defer d.connected(t, url)
 	}
-	what := command{"do": "place", "order": orderOf(topup.ID(e.id), "5537686660")}
+	what := deed{"do": "place", "order": orderOf(topup.ID(e.id), "5537686660")}
 	if e.does != "" {
-		what = command{"do": e.does, "id": e.id}
+		what = deed{"do": e.does, "id": e.id}
 	}
 	if e.timeout > 0 {
 		what["timeout"] = e.timeout
@@ -250,7 +250,7 @@ func refusesToBegin(t *testing.T, d *driver) {
 	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it asked") }))
 	defer server.Close()
 	const secret = "sesame-0123"
-	for _, what := range []command{
+	for _, what := range []deed{
 		{"url": "", "key": secret}, {"url": "recarga.example", "key": secret}, {"url": "ftp://recarga.example", "key": secret},
 		{"url": "https://", "key": secret}, {"url": "https://recarga.example\n", "key": secret},
 		{"url": " https://recarga.example", "key": secret}, {"url": "https://recarga.example:x", "key": secret},
@@ -265,11 +265,11 @@ func refusesToBegin(t *testing.T, d *driver) {
 			t.Errorf("%v: %+v", what, a)
 		}
 	}
-	if a := d.does(t, command{"do": "client", "url": server.URL, "key": secret}); a.Error != "" {
+	if a := d.does(t, deed{"do": "client", "url": server.URL, "key": secret}); a.Error != "" {
 		t.Error(a.Message)
 	}
 	for _, id := range []string{"", ".", "..", "a/b", "A B", "ñ", "A\n", strings.Repeat("A", 65)} {
-		for _, what := range []command{
+		for _, what := range []deed{
 			{"do": "place", "order": orderOf(topup.ID(id), "5537686660")}, {"do": "get", "id": id},
 			{"do": "cancel", "id": id}, {"do": "wait", "id": id},
 		} {
@@ -280,7 +280,7 @@ func refusesToBegin(t *testing.T, d *driver) {
 	}
 	for _, secret := range []string{"", secret, "whsec_", "whsec_" + secret, "whsec_QUJD", "whsec_" + strings.Repeat("A", 32) +
 		"\n"} {
-		a := d.does(t, command{"do": "verify", "secrets": []string{secret}, "body": "", "headers": command{}})
+		a := d.does(t, deed{"do": "verify", "secrets": []string{secret}, "body": "", "headers": deed{}})
 		if a.Error != "usage" || len(secret) > 6 && strings.Contains(a.Message, secret[6:]) {
 			t.Errorf("secret %q: %+v", secret, a)
 		}

@@ -109,8 +109,8 @@ type answered struct {
 	elapsed  time.Duration
 }
 
-// command is one thing that a driver is to do.
-type command map[string]any
+// deed is one thing that a driver is to do.
+type deed map[string]any
 
 func (l language) start(t *testing.T) *driver {
 	t.Helper()
@@ -132,7 +132,7 @@ func (l language) start(t *testing.T) *driver {
 }
 
 // does has the client do one thing, and returns what came of it.
-func (d *driver) does(t *testing.T, what command) answered {
+func (d *driver) does(t *testing.T, what deed) answered {
 	t.Helper()
 	line, err := json.Marshal(what)
 	if err != nil {
@@ -157,7 +157,7 @@ func (d *driver) does(t *testing.T, what command) answered {
 // connected gives the driver a client for an API.
 func (d *driver) connected(t *testing.T, url string) {
 	t.Helper()
-	if a := d.does(t, command{"do": "client", "url": url, "key": apiKey}); a.Error != "" {
+	if a := d.does(t, deed{"do": "client", "url": url, "key": apiKey}); a.Error != "" {
 		t.Fatal(a.Message)
 	}
 }
@@ -201,24 +201,24 @@ func TestClients(t *testing.T) {
 
 func (l language) id(i int) topup.ID { return topup.ID(fmt.Sprintf("%s%04d", l.prefix, i)) }
 
-func orderOf(id topup.ID, phone topup.Phone) command {
-	return command{"distributor_transaction_id": id, "phone_number": phone.Digits(), "product_id": "MOVISTAR_TAE",
-		"amount": 10.5, "metadata": command{"cart": "ñ"}}
+func orderOf(id topup.ID, phone topup.Phone) deed {
+	return deed{"distributor_transaction_id": id, "phone_number": phone.Digits(), "product_id": "MOVISTAR_TAE",
+		"amount": 10.5, "metadata": deed{"cart": "ñ"}}
 }
 
 // places places the orders, and changes its mind about one more.
 func (l language) places(t *testing.T, d *driver, count int) {
 	t.Helper()
 	for i := range count {
-		if a := d.does(t, command{"do": "place", "order": orderOf(l.id(i), phoneOf(i))}); a.ID != l.id(i) || a.State == "" {
+		if a := d.does(t, deed{"do": "place", "order": orderOf(l.id(i), phoneOf(i))}); a.ID != l.id(i) || a.State == "" {
 			t.Fatalf("place %s: %+v", l.id(i), a)
 		}
 	}
 	later := orderOf(topup.ID(l.prefix+"LATER"), "5537686660")
 	later["process_at"] = time.Now().Add(time.Hour).Format(time.RFC3339)
-	a := d.does(t, command{"do": "place", "order": later})
+	a := d.does(t, deed{"do": "place", "order": later})
 	if a.State == "queued" {
-		a = d.does(t, command{"do": "cancel", "id": a.ID})
+		a = d.does(t, deed{"do": "cancel", "id": a.ID})
 	}
 	if a.State != "canceled" || a.ID != topup.ID(l.prefix+"LATER") {
 		t.Errorf("canceled: %+v", a)
@@ -229,27 +229,27 @@ func (l language) places(t *testing.T, d *driver, count int) {
 func (l language) ends(t *testing.T, d *driver, count int) {
 	t.Helper()
 	for i := range count {
-		if a := d.does(t, command{"do": "wait", "id": l.id(i)}); a.State != "succeeded" || a.ID != l.id(i) {
+		if a := d.does(t, deed{"do": "wait", "id": l.id(i)}); a.State != "succeeded" || a.ID != l.id(i) {
 			t.Errorf("wait %s: %+v", l.id(i), a)
 		}
 	}
 	declined := topup.ID(l.prefix + "DECLINED")
-	d.does(t, command{"do": "place", "order": orderOf(declined, "5500000051")})
-	if a := d.does(t, command{"do": "wait", "id": declined}); a.State != "failed" {
+	d.does(t, deed{"do": "place", "order": orderOf(declined, "5500000051")})
+	if a := d.does(t, deed{"do": "wait", "id": declined}); a.State != "failed" {
 		t.Errorf("declined: %+v", a)
 	}
-	if a := d.does(t, command{"do": "get", "id": declined}); a.State != "failed" || len(a.Attempts) != 1 || a.Amount != 10.5 {
+	if a := d.does(t, deed{"do": "get", "id": declined}); a.State != "failed" || len(a.Attempts) != 1 || a.Amount != 10.5 {
 		t.Errorf("got: %+v", a)
 	}
-	if a := d.does(t, command{"do": "cancel", "id": declined}); a.Error != "Problem" || a.Status != http.StatusConflict {
+	if a := d.does(t, deed{"do": "cancel", "id": declined}); a.Error != "Problem" || a.Status != http.StatusConflict {
 		t.Errorf("canceled what has ended: %+v", a)
 	}
-	if a := d.does(t, command{"do": "get", "id": "NONE"}); a.Error != "Problem" || a.Status != http.StatusNotFound {
+	if a := d.does(t, deed{"do": "get", "id": "NONE"}); a.Error != "Problem" || a.Status != http.StatusNotFound {
 		t.Errorf("got what is not there: %+v", a)
 	}
 	wrong := orderOf(topup.ID(l.prefix+"WRONG"), "5537686660")
 	wrong["amount"] = 1
-	if a := d.does(t, command{"do": "place", "order": wrong}); a.Error != "Problem" || a.Status != 422 {
+	if a := d.does(t, deed{"do": "place", "order": wrong}); a.Error != "Problem" || a.Status != 422 {
 		t.Errorf("placed what is wrong: %+v", a)
 	}
 }
@@ -267,7 +267,7 @@ func (l language) verifies(t *testing.T, d *driver, secret string, hooks *record
 				r.header[name] = came.header[name]
 			}
 			change(&r)
-			return d.does(t, command{"do": "verify", "secrets": secrets, "body": r.body, "headers": r.header})
+			return d.does(t, deed{"do": "verify", "secrets": secrets, "body": r.body, "headers": r.header})
 		}
 		as := func(*recorded) {}
 		for _, secrets := range [][]string{{secret}, {other, secret}, {secret, other}} {

@@ -1,27 +1,30 @@
 package e2e
 
 import (
-	"fmt"
 	"slices"
 	"testing"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
+	"recarga/internal/queue"
 	"recarga/internal/testkit"
-	"recarga/producer"
-	"recarga/topup"
 )
 
-// TestFailover: while orders are placed, the master that has their queue dies, or answers no more, and a replica takes
-// over. Purchases go on soon after that; every order is accepted, ends, and is charged once.
+// TestFailover: while orders flow, the master that has their queue dies, or answers no more, and a replica takes over.
+// Purchases go on soon after that; every order is accepted, ends, and is charged once.
 func TestFailover(t *testing.T) {
 	testkit.Deep(t)
 	t.Parallel()
 	for _, group := range []struct {
 		name  string
 		start func(testing.TB) *testkit.RedisGroup
-	}{{"cluster", testkit.Cluster}, {"sentinel", testkit.Sentinel}} {
+	}{
+		{"Redis Cluster", testkit.Cluster}, {"Sentinel", testkit.Sentinel},
+		{"Sentinel with TLS, passwords and least rights", func(tb testing.TB) *testkit.RedisGroup {
+			return testkit.GuardedSentinel(tb, testkit.NewAuthority(tb), queue.RightsRules(false), queue.SentinelRules())
+		}},
+	} {
 		for name, fault := range map[string]func(*testkit.RedisServer){
 			"killed": func(s *testkit.RedisServer) { s.Kill() }, "silent": (*testkit.RedisServer).Pause,
 		} {
@@ -30,28 +33,48 @@ func TestFailover(t *testing.T) {
 				w := newWorld(t, nil)
 				servers := group.start(t)
 				w.env["RECARGA_REDIS_URL"] = servers.URL
-				f := &failover{t: t, w: w, c: w.start(t, "api").client()}
+				api := w.start(t, "api")
 				w.start(t, "worker")
-				f.buysOn()
+				trial := w.trial(t, api)
 				master := servers.Servers[masterOf(t, servers, "asynq:{topups}:pending")]
 				fault(master)
 				began := time.Now()
 				tookOver(t, servers, master)
-				paused, over := time.Since(began), time.Now()
-				f.buysOn()
+				over := time.Now()
+				trial.buysOn()
 				t.Logf("the replica takes over after %s; the next order is bought %s later",
-					paused.Round(time.Millisecond), time.Since(over).Round(time.Millisecond))
-				f.judge()
+					over.Sub(began).Round(time.Millisecond), time.Since(over).Round(time.Millisecond))
+				trial.report(group.name + ", the master " + name)
 			})
 		}
 	}
+}
+
+// TestReshard: while orders flow, every slot that has keys moves from one master of a Redis Cluster to the next, with
+// its keys one after the other, three times.
+func TestReshard(t *testing.T) {
+	testkit.Deep(t)
+	t.Parallel()
+	w := newWorld(t, nil)
+	cluster := testkit.Cluster(t)
+	w.env["RECARGA_REDIS_URL"], w.env["RECARGA_DISTRIBUTOR_RATE"] = cluster.URL, "100/s"
+	api := w.start(t, "api")
+	w.start(t, "worker")
+	trial := w.trial(t, api)
+	moved := 0
+	for range 3 {
+		moved += cluster.Reshard(t)
+		trial.buysOn()
+	}
+	t.Logf("%d keys moved", moved)
+	trial.report("Redis Cluster, its slots moved while they are used")
 }
 
 // masterOf is the place among a group's servers of the one that takes a key.
 func masterOf(t *testing.T, g *testkit.RedisGroup, key string) int {
 	t.Helper()
 	for i, s := range g.Servers {
-		if accepts(t, s, key) {
+		if accepts(t, g, s, key) {
 			return i
 		}
 	}
@@ -59,9 +82,11 @@ func masterOf(t *testing.T, g *testkit.RedisGroup, key string) int {
 	return 0
 }
 
-func accepts(t *testing.T, s *testkit.RedisServer, key string) bool {
+func accepts(t *testing.T, g *testkit.RedisGroup, s *testkit.RedisServer, key string) bool {
 	t.Helper()
-	client := goredis.NewClient(&goredis.Options{Addr: s.Addr(), MaxRetries: -1, DialerRetries: 1})
+	options := g.Options(s)
+	options.DialerRetries = 1
+	client := goredis.NewClient(options)
 	defer func() { _ = client.Close() }()
 	return client.Eval(t.Context(), `return redis.call("DEL", KEYS[1])`, []string{key + ":trial"}).Err() == nil
 }
@@ -71,39 +96,6 @@ func tookOver(t *testing.T, g *testkit.RedisGroup, failed *testkit.RedisServer) 
 	t.Helper()
 	others := slices.DeleteFunc(slices.Clone(g.Servers), func(s *testkit.RedisServer) bool { return s == failed })
 	testkit.Eventually(t, patience, func() bool {
-		return slices.ContainsFunc(others, func(s *testkit.RedisServer) bool { return accepts(t, s, "asynq:{topups}:pending") })
+		return slices.ContainsFunc(others, func(s *testkit.RedisServer) bool { return accepts(t, g, s, "asynq:{topups}:pending") })
 	}, "a replica takes over")
-}
-
-// failover places orders all the while.
-type failover struct {
-	t      *testing.T
-	w      *world
-	c      *producer.Client
-	placed []topup.ID
-}
-
-// buysOn places orders until one of them is bought.
-func (f *failover) buysOn() {
-	f.t.Helper()
-	from := len(f.placed)
-	testkit.Eventually(f.t, patience, func() bool {
-		o := place(f.t, f.c, order(fmt.Sprintf("FAIL-%04d", len(f.placed)), phoneOf(len(f.placed))))
-		f.placed = append(f.placed, o.ID)
-		charges := f.w.charges()
-		return slices.ContainsFunc(f.placed[from:], func(id topup.ID) bool { return charges[id] > 0 })
-	}, "an order is bought")
-}
-
-func (f *failover) judge() {
-	f.t.Helper()
-	for _, id := range f.placed {
-		o := settled(f.t, f.c, id)
-		judge(f.t, o, f.w.charges()[id])
-		f.w.notified(f.t, o)
-		if o.State != topup.StateSucceeded {
-			f.t.Errorf("%s is %s: %s", id, o.State, o.Reason)
-		}
-	}
-	f.t.Logf("%d orders were placed", len(f.placed))
 }

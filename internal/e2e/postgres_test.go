@@ -38,6 +38,45 @@ func TestPgBouncer(t *testing.T) {
 	w.leadOnPostgres(t, "postgres pooler", "a session for each connection")
 }
 
+// TestPoolerRestarts: while orders flow through a PgBouncer that pools sessions, it is killed and started again.
+func TestPoolerRestarts(t *testing.T) {
+	testkit.Deep(t)
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.env["RECARGA_REDIS_URL"] = testkit.Redis(t).URL()
+	pooler := testkit.Pooler(t, testkit.Postgres(t), "pool_mode = session", "default_pool_size = 32")
+	w.env["RECARGA_DATABASE_URL"] = pooler.URL()
+	api := w.start(t, "api")
+	w.start(t, "worker")
+	trial := w.trial(t, api)
+	pooler.Kill()
+	trial.refuses()
+	pooler.Start()
+	trial.report("PgBouncer that pools sessions, killed and started again")
+}
+
+// TestTransactionPoolerRefused: while orders flow, a worker and an API are started behind a PgBouncer that pools
+// transactions. Both refuse it by its name, and end.
+func TestTransactionPoolerRefused(t *testing.T) {
+	testkit.Deep(t)
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.env["RECARGA_REDIS_URL"] = testkit.Redis(t).URL()
+	database := testkit.Postgres(t)
+	w.env["RECARGA_DATABASE_URL"] = testkit.PgBouncer(t, database, "pool_mode = session", "default_pool_size = 32")
+	api := w.start(t, "api")
+	w.start(t, "worker")
+	trial := w.trial(t, api)
+	w.env["RECARGA_DATABASE_URL"] = testkit.PgBouncer(t, database, "pool_mode = transaction")
+	for _, command := range []string{"worker", "api"} {
+		out := w.run(t, command)
+		if out.status == 0 || !strings.Contains(out.stderr, "PgBouncer: pool_mode = session") {
+			t.Errorf("%s behind a pooler of transactions: %+v", command, out)
+		}
+	}
+	trial.report("PgBouncer that pools transactions, refused at each start")
+}
+
 // leadOnPostgres leads a whole life, of which the doctor says this about that check, and nothing of PostgreSQL that
 // has failed.
 func (w *world) leadOnPostgres(t *testing.T, check, text string) {
@@ -102,7 +141,7 @@ func TestTooFewConnections(t *testing.T) {
 	}
 }
 
-// TestPostgresFailover: while orders are placed, the primary dies, or answers no more, and its synchronous standby is
+// TestPostgresFailover: while orders flow, the primary dies, or answers no more, and its synchronous standby is
 // promoted. Purchases go on soon after that; every order that was accepted ends, and is charged once.
 func TestPostgresFailover(t *testing.T) {
 	t.Parallel()
@@ -114,9 +153,9 @@ func TestPostgresFailover(t *testing.T) {
 			w := newWorld(t, nil)
 			w.env["RECARGA_REDIS_URL"] = testkit.Redis(t).URL()
 			w.env["RECARGA_DATABASE_URL"] = strings.Replace(primary.URL(), primary.Addr(), link.Addr()+","+standby.Addr(), 1)
-			f := &failover{t: t, w: w, c: w.start(t, "api").client()}
+			api := w.start(t, "api")
 			w.start(t, "worker")
-			f.buysOn()
+			trial := w.trial(t, api)
 			if how == "killed" {
 				primary.Kill()
 			} else {
@@ -124,13 +163,14 @@ func TestPostgresFailover(t *testing.T) {
 			}
 			standby.Promote()
 			over := time.Now()
-			place(t, f.c, order("FIRST", "5537686660"))
+			place(t, trial.c, order("FIRST", "5537686660"))
 			accepted := time.Since(over)
-			f.buysOn()
+			trial.buysOn()
 			t.Logf("after the promotion, the next order is accepted after %s and one is bought after %s",
 				accepted.Round(time.Millisecond), time.Since(over).Round(time.Millisecond))
-			f.placed = append(f.placed, "FIRST")
-			f.judge()
+			trial.report("PostgreSQL, the primary " + how + ", its standby promoted")
+			o := settled(t, trial.c, "FIRST")
+			judge(t, o, w.charges()[o.ID])
 		})
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -87,6 +89,36 @@ func TestLeastRightsCluster(t *testing.T) {
 	}
 	if len(ran) > 0 {
 		t.Errorf("Redis ran %v, which queue.Rights lacks", slices.Sorted(maps.Keys(ran)))
+	}
+}
+
+// TestLeastRightsFlow: while orders flow by a user of Redis with the least rights, the worker is replaced, and Redis
+// restarts: it reads its user from a file.
+func TestLeastRightsFlow(t *testing.T) {
+	testkit.Deep(t)
+	t.Parallel()
+	users := filepath.Join(t.TempDir(), "users.acl")
+	if err := os.WriteFile(users, []byte("user default on nopass ~* &* +@all\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	redis := testkit.Redis(t, "--aclfile", users)
+	guest := redis.User(t, queue.RightsRules(false)...)
+	redis.Admin(t, "ACL", "SAVE")
+	w := newWorld(t, nil)
+	w.env["RECARGA_REDIS_URL"], w.env["RECARGA_DISTRIBUTOR_RATE"] = guest, "100/s"
+	api := w.start(t, "api")
+	worker := w.start(t, "worker")
+	trial := w.trial(t, api)
+	if status := worker.terminate(); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	w.start(t, "worker")
+	trial.buysOn()
+	redis.Stop()
+	redis.Start()
+	trial.report("Redis with the least rights, the worker and Redis restarted")
+	if refused := redis.Admin(t, "ACL", "LOG"); len(refused.([]any)) > 0 {
+		t.Errorf("refused: %v", refused)
 	}
 }
 

@@ -34,7 +34,7 @@ func BenchmarkWorkers(b *testing.B) {
 				f.measure(b, func(context.Context) {})
 			})
 		}
-		for _, n := range []int{1, 4, 8} {
+		for _, n := range []int{1, 8, 32} {
 			b.Run(fmt.Sprintf("%s/load-%d", program.name, n), func(b *testing.B) {
 				f := newFleet(b, program.path, n)
 				api := f.world.start(b, "api")

@@ -305,7 +305,8 @@ func testArchiveBesideChange(t *testing.T, s store) {
 func testArchiveBesideExport(t *testing.T, s store) {
 	const orders = 620
 	each(orders, func(i int) { s.ended(t, fmt.Sprintf("ORD-%04d", i), topup.StateCanceled) })
-	s.exec(t, fmt.Sprintf("UPDATE orders SET created_at = %d + key %% 7", noon.Add(-48*time.Hour).UnixMicro()))
+	s.exec(t, fmt.Sprintf("UPDATE orders SET created_at = %d + key %% 7", noon.Add(-48*time.Hour).UnixMicro()),
+		fmt.Sprintf("UPDATE events SET created_at = %d", noon.Add(-48*time.Hour).UnixMicro()))
 	for _, at := range []int{1, 492, 500, 503, 614} {
 		var all []topup.ID
 		for d, err := range s.Export(t.Context(), search.Filter{}, search.Parts{}) {

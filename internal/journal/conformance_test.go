@@ -46,6 +46,7 @@ func conformance(t *testing.T, open func(testing.TB) store) {
 		{"begin and hold, at once", testHoldRace},
 		{"what a restored book did not know", testRestore},
 		{"a restored order is claimed", testClaim},
+		{"a restored order is corrected, then claimed", testClaimCorrected},
 		{"a restored order is claimed, at once", testClaimRace},
 		{"a restored order of a prefix", testRestoredPrefix},
 		{"a restored order, archived", testRestoredArchive},
@@ -225,8 +226,9 @@ func testReadBack(t *testing.T, s store) {
 		t.Fatalf("event %+v", ev)
 	}
 	status := 503
-	must(t, s.RecordTry(t.Context(), *ev, topup.Try{At: noon, Status: &status, DurationMS: 12}, topup.EventPending,
-		noon.Add(time.Minute)))
+	response := &topup.TryResponse{Headers: map[string]string{"server": "nginx"}, Body: "línea 1\n\"línea 2\"]"}
+	must(t, s.RecordTry(t.Context(), *ev, topup.Try{At: noon, Status: &status, DurationMS: 12, Response: response},
+		topup.EventPending, noon.Add(time.Minute)))
 	ev.TryCount++
 	must(t, s.RecordTry(t.Context(), *ev, topup.Try{At: noon, Error: "connection \"refused\"\x00", DurationMS: 3},
 		topup.EventPending, noon.Add(time.Hour)))
@@ -246,7 +248,7 @@ func testReadBack(t *testing.T, s store) {
 			ID: ev.ID, Type: "topup.succeeded", Sequence: 1, OrderID: "A", Caller: "shop", State: topup.EventPending,
 			Body:     ev.Body,
 			TryCount: 2, DueAt: noon.Add(time.Hour), CreatedAt: noon,
-			Tries: []topup.Try{{At: noon, Status: &status, DurationMS: 12},
+			Tries: []topup.Try{{At: noon, Status: &status, DurationMS: 12, Response: response},
 				{At: noon, Error: "connection \"refused\"\uFFFD", DurationMS: 3}},
 		}},
 		Resolutions: []topup.Resolution{}, Corrections: []topup.Correction{}, Disputes: []topup.Dispute{},

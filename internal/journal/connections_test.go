@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -151,18 +152,104 @@ func TestUnknownParameter(t *testing.T) {
 	}
 }
 
-// TestRisks: what a server is set to is asked at the start, whatever a connection asks for.
+// TestRisks: what a server is set to is asked at the start, and again with each new connection to write, whatever a
+// connection asks for. Each risk is said once.
 func TestRisks(t *testing.T) {
 	t.Parallel()
-	if risks := open(t, testkit.PostgresOwn(t, "-c", "synchronous_commit=off").URL()).Risks(); len(risks) > 0 {
-		t.Errorf("a durable server: %q", risks)
+	server := testkit.PostgresOwn(t, "-c", "synchronous_commit=off")
+	said := make(chan journal.Risk, 100)
+	j := open(t, server.URL()+"&synchronous_commit=local", journal.WithRisks(func(r journal.Risk) { said <- r }))
+	if risks := j.Risks(); len(risks) > 0 || len(said) > 0 {
+		t.Errorf("a durable server: %+v", risks)
 	}
-	server := testkit.PostgresOwn(t, "-c", "fsync=off", "-c", "full_page_writes=off", "-c",
-		"synchronous_standby_names=nobody")
-	risks := strings.Join(open(t, server.URL()+"&synchronous_commit=local").Risks(), "\n")
-	for _, setting := range []string{"fsync", "full_page_writes", "synchronous_commit is local"} {
-		if !strings.Contains(risks, setting) {
-			t.Errorf("nothing is said of %s: %q", setting, risks)
+	restart := func(settings ...string) {
+		server.Stop()
+		server.With(settings...)
+		server.Start()
+		eventually(t, "it writes again", func() bool {
+			_, _, err := j.Accept(t.Context(), request("A"), noon)
+			return err == nil
+		})
+	}
+	restart("-c", "fsync=off", "-c", "full_page_writes=off", "-c", "synchronous_standby_names=nobody")
+	restart()
+	want := map[string]bool{"fsync is off": true, "full_page_writes is off": false, "synchronous_commit is local": false}
+	for _, risks := range [][]journal.Risk{j.Risks(), received(said)} {
+		if len(risks) != len(want) {
+			t.Errorf("%+v; want one each of %v", risks, want)
 		}
+		for _, r := range risks {
+			name, _, _ := strings.Cut(r.Text, ":")
+			if grave, known := want[name]; !known || grave != r.Grave {
+				t.Errorf("%+v; want one each of %v", r, want)
+			}
+		}
+	}
+	server.With("-c", "fsync=on", "-c", "full_page_writes=on", "-c", "synchronous_standby_names=")
+	restart()
+	if risks := j.Risks(); len(risks) > 0 {
+		t.Errorf("durable again: %+v", risks)
+	}
+}
+
+func received[T any](from chan T) (all []T) {
+	for {
+		select {
+		case one := <-from:
+			all = append(all, one)
+		default:
+			return all
+		}
+	}
+}
+
+// TestPoolerChanges: while orders live through a PgBouncer that pools sessions, somebody has it share them. Then nothing
+// is written, which is said, and nothing is confirmed that is not there. When it pools sessions again, orders live on.
+func TestPoolerChanges(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"transaction", "statement"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			server := journaltest.Postgres(t)
+			pooler := testkit.Pooler(t, server, "pool_mode = session", "default_pool_size = 32")
+			j := open(t, pooler.URL())
+			book := &confirmations{journal: j}
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			var all sync.WaitGroup
+			for worker := range 8 {
+				all.Go(func() {
+					for i := 0; ctx.Err() == nil; i++ {
+						id := fmt.Sprintf("ORD-%d-%d", worker, i)
+						book.life(ctx, id)
+						_, _ = j.Order(ctx, topup.ID(id)) // it takes a session, which the writer may get
+					}
+				})
+			}
+			more := func() {
+				ended := book.ended.Load()
+				eventually(t, "orders end", func() bool { return book.ended.Load() > ended+50 })
+			}
+			more()
+			pooler.SetMode(mode)
+			eventually(t, "it refuses to write", func() bool {
+				_, _, err := j.Accept(t.Context(), request("REFUSED"), noon)
+				return errors.Is(err, journal.ErrTransactionPooler)
+			})
+			ended := book.ended.Load()
+			if err := j.Ping(t.Context()); !errors.Is(err, journal.ErrTransactionPooler) {
+				t.Errorf("ready: %v", err)
+			}
+			if n := book.ended.Load(); n != ended {
+				t.Errorf("%d orders have ended meanwhile", n-ended)
+			}
+			pooler.SetMode("session")
+			more()
+			stop()
+			all.Wait()
+			if missing := book.missing(t, open(t, server.URL())); len(missing) > 0 {
+				t.Errorf("%d of %d confirmations are gone, such as %s", len(missing), len(book.facts), missing[0])
+			}
+		})
 	}
 }

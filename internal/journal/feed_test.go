@@ -42,7 +42,7 @@ func idsOf(events []topup.Event) (ids []string) {
 }
 
 // testFeed: each event of a caller once, in the order in which it was made, whatever its endpoints; nobody else's; and
-// what has left for the archive is told.
+// what has left for the archive is an error.
 func testFeed(t *testing.T, s store) {
 	var want []string
 	for i := range 5 {

@@ -96,6 +96,7 @@ type settings struct {
 	unmigrated bool
 	// connections to PostgreSQL, at most.
 	connections int
+	atRisk      func(Risk)
 }
 
 // Option changes how a journal works.
@@ -123,6 +124,12 @@ func WithTimeLimits(l TimeLimits) Option { return func(s *settings) { s.limits =
 // WithConnections sets how many connections to PostgreSQL are open at most: see commit.WithConnections.
 func WithConnections(n int) Option { return func(s *settings) { s.connections = n } }
 
+// Risk is how the database may lose what was confirmed.
+type Risk = commit.Risk
+
+// WithRisks has each risk given to observe when it is found, at Open or later. It must not block.
+func WithRisks(observe func(Risk)) Option { return func(s *settings) { s.atRisk = observe } }
+
 // WithoutMigration has Open fail with an *OutdatedError where the tables are older, instead of bringing them up to
 // date.
 func WithoutMigration() Option { return func(s *settings) { s.unmigrated = true } }
@@ -136,7 +143,7 @@ func Open(ctx context.Context, databaseURL string, opts ...Option) (*Journal, er
 		opt(&s)
 	}
 	db, err := tables.Open(ctx, databaseURL, tables.Config{Grace: s.grace, Observe: s.observe,
-		Unmigrated: s.unmigrated, Connections: s.connections})
+		Unmigrated: s.unmigrated, Connections: s.connections, AtRisk: s.atRisk})
 	if err != nil {
 		return nil, err
 	}
@@ -154,8 +161,8 @@ func (j *Journal) Close() error { return j.db.Close() }
 // Ping asks the database for a sign of life, PostgreSQL for a commit as well.
 func (j *Journal) Ping(ctx context.Context) error { return j.db.Ping(ctx) }
 
-// Risks are what the database's settings may lose of what was confirmed, in words, as it had them at Open.
-func (j *Journal) Risks() []string { return j.db.Risks }
+// Risks are how the database's settings may lose what was confirmed, as they were when the writer connected last.
+func (j *Journal) Risks() []Risk { return j.db.Risks() }
 
 // tx is a transaction that operations on orders share.
 type tx struct{ *tables.Tx }

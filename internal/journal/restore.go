@@ -80,7 +80,7 @@ func (j *Journal) claim(ctx context.Context, fresh tables.Record, now time.Time)
 		case err != nil:
 			return r, err
 		case found:
-			if _, err = t.notified(r, topup.EventTypeOf(r.State), now); err == nil {
+			if _, err = t.notified(r, topup.ClaimEventOf(r.State, r.EventCount-1), now); err == nil {
 				_, err = t.Exec(sqls.Get("claim_due"), r.Key, r.EventCount, now.UnixMicro())
 			}
 			return r, err

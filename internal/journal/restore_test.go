@@ -3,6 +3,7 @@ package journal_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -116,6 +117,27 @@ func testClaim(t *testing.T, s store) {
 		!d.Events[0].DueAt.Equal(later) ||
 		d.Events[0].Caller != "shop" {
 		t.Errorf("events %+v", d.Events)
+	}
+}
+
+// testClaimCorrected: nobody can be notified of the correction of an order that nobody has. Whoever claims it is.
+func testClaimCorrected(t *testing.T, s store) {
+	s.restored(t, "A")
+	c := topup.Correction{Outcome: topup.ResolvedFailed, Reason: "the distributor has refunded it", By: "ana"}
+	_, _, err := s.Correct(t.Context(), "A", c, noon)
+	must(t, err)
+	later := noon.Add(time.Minute)
+	o, _, err := s.Accept(t.Context(), request("A"), later)
+	must(t, err)
+	d, err := s.Details(t.Context(), "A")
+	must(t, err)
+	if len(d.Events) != 2 || o.State != topup.StateFailed {
+		t.Fatalf("%+v, events %+v", o, d.Events)
+	}
+	event := d.Events[1]
+	if event.Type != topup.EventCorrected || event.Sequence != topup.LostEvents+2 || event.Caller != "shop" ||
+		!event.DueAt.Equal(later) || !strings.Contains(string(event.Body), `"state":"failed"`) {
+		t.Errorf("%+v: %s", event, event.Body)
 	}
 }
 

@@ -54,6 +54,8 @@ func TestRunningRole(t *testing.T) {
 	for _, change := range []string{
 		"DROP TABLE orders", "TRUNCATE orders", "ALTER TABLE orders ADD extra INT", "CREATE TABLE extra (n INT)",
 		"CREATE TEMP TABLE extra (n INT)", "CREATE TRIGGER extra BEFORE INSERT ON orders EXECUTE FUNCTION pg_typeof()",
+		"INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, true)", "DELETE FROM goose_db_version",
+		"UPDATE goose_db_version SET is_applied = false",
 		"CREATE INDEX extra ON orders (phone)", "CREATE ROLE extra", "ALTER TABLE orders DISABLE TRIGGER ALL",
 	} {
 		conn, err := pgx.Connect(t.Context(), runner)

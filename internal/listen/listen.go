@@ -240,8 +240,9 @@ func (s *Server) route(c *conn, w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.Header().Set("Retry-After", retryAfter)
 		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = w.Write([]byte(`{"title":"Service Unavailable","status":503,"code":"busy","detail":"there are too many connections, ` +
-			`of your address or of all; send the same request again"}` + "\n")) // the client may be gone
+		_, _ = w.Write([]byte(`{"title":"Service Unavailable","status":503,"code":"busy",` +
+			`"detail":"there are too many connections, of your address or of all; send the same request again"}` +
+			"\n")) // the client may be gone
 	default:
 		s.cfg.Handler.ServeHTTP(w, r)
 	}

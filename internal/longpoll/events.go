@@ -15,8 +15,8 @@ type Events struct {
 	news chan struct{}
 }
 
-// Events has a caller wait for events of a feed, which are behind a position. Errors: ErrFull, ErrShare. Leave is to be
-// called then.
+// Events has a caller wait for events of a feed, which are behind a position. Errors: ErrFull, ErrShare. Leave is to
+// be called then.
 func (h *Hub) Events(caller, feed string, seen int64) (*Events, error) {
 	e := &Events{hub: h, caller: caller, feed: feed, seen: seen, news: make(chan struct{}, 1)}
 	h.mu.Lock()

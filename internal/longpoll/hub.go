@@ -233,7 +233,7 @@ func (h *Hub) answer(ctx context.Context, ids []topup.ID, waiters map[topup.ID][
 			continue
 		}
 		for _, o := range waiters[id] {
-			o.tell(present{details: d})
+			o.report(present{details: d})
 		}
 	}
 }
@@ -244,7 +244,7 @@ func (h *Hub) failed(ctx context.Context, waiters map[topup.ID][]*Order, err err
 	for _, some := range waiters {
 		for _, o := range some {
 			if ended || o.over() {
-				o.tell(present{err: err})
+				o.report(present{err: err})
 			}
 		}
 	}

@@ -18,8 +18,8 @@ type Order struct {
 	seen   search.Version
 	// timeUp: the present state is wanted, whatever it is.
 	timeUp atomic.Bool
-	// told takes one answer.
-	told chan present
+	// answered takes one answer.
+	answered chan present
 }
 
 // present is an order as it now is, or why that is not known.
@@ -31,7 +31,7 @@ type present struct {
 // Order has a caller wait for an order that it has seen as it was read. Errors: ErrFull, ErrShare. Wait is to be
 // called then, once.
 func (h *Hub) Order(caller string, seen topup.Order) (*Order, error) {
-	o := &Order{hub: h, id: seen.ID, caller: caller, seen: search.VersionOf(seen), told: make(chan present, 1)}
+	o := &Order{hub: h, id: seen.ID, caller: caller, seen: search.VersionOf(seen), answered: make(chan present, 1)}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if err := h.enter(caller); err != nil {
@@ -51,7 +51,7 @@ func (o *Order) Wait(ctx context.Context, d time.Duration) (*topup.Details, erro
 	defer timer.Stop()
 	for {
 		select {
-		case p := <-o.told:
+		case p := <-o.answered:
 			return p.details, p.err
 		case <-ctx.Done():
 			return nil, ctx.Err()
@@ -64,10 +64,10 @@ func (o *Order) Wait(ctx context.Context, d time.Duration) (*topup.Details, erro
 
 func (o *Order) over() bool { return o.timeUp.Load() }
 
-// tell answers, unless an answer is there.
-func (o *Order) tell(p present) {
+// report answers, unless an answer is there.
+func (o *Order) report(p present) {
 	select {
-	case o.told <- p:
+	case o.answered <- p:
 	default:
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"recarga/internal/journal"
 	"recarga/topup"
+	"recarga/webhook"
 )
 
 func (m *Metrics) defineJournal() {
@@ -47,12 +49,15 @@ type book struct {
 	m       *Metrics
 	journal *journal.Journal
 	log     *slog.Logger
-	closed  *atomic.Bool
+	// disableAfter is how long an endpoint may fail.
+	disableAfter time.Duration
+	closed       *atomic.Bool
 }
 
-// ReadFrom has scrapes read the book of record, until the function it returns is called.
-func (m *Metrics) ReadFrom(j *journal.Journal, log *slog.Logger) (stop func()) {
-	b := book{m: m, journal: j, log: log, closed: new(atomic.Bool)}
+// ReadFrom has scrapes read the book of record, until the function it returns is called. disableAfter is how long an
+// endpoint may fail before it is disabled.
+func (m *Metrics) ReadFrom(j *journal.Journal, disableAfter time.Duration, log *slog.Logger) (stop func()) {
+	b := book{m: m, journal: j, log: log, disableAfter: disableAfter, closed: new(atomic.Bool)}
 	m.scrape(b.read)
 	return func() { b.closed.Store(true) }
 }
@@ -127,6 +132,15 @@ func (b book) readEvents(ctx context.Context, metrics chan<- prometheus.Metric) 
 		return err
 	}
 	show(metrics, b.m.endpointsDisabled, float64(disabled))
+	now := time.Now()
+	for _, share := range webhook.WarnAt() {
+		since := now.Add(-time.Duration(share * float64(b.disableAfter)))
+		failing, err := b.journal.FailingEndpoints(ctx, since, now)
+		if err != nil {
+			return err
+		}
+		show(metrics, b.m.endpointsFailing, float64(failing), strconv.FormatFloat(share, 'f', -1, 64))
+	}
 	due, err := b.journal.DueEvents(ctx, time.Now(), topup.DueEvent{}, 1)
 	if err != nil {
 		return err

@@ -54,7 +54,8 @@ type Metrics struct {
 	httpSeconds                                     *prometheus.HistogramVec
 	settings                                        *prometheus.GaugeVec
 	orders, unknownAge, dueAge, events, eventDueAge *prometheus.Desc
-	endpointsDisabled, waiting, outage              *prometheus.Desc
+	endpointsDisabled, endpointsFailing             *prometheus.Desc
+	waiting, outage                                 *prometheus.Desc
 	balanceLow, balanceDrift, disputed, disputedAge *prometheus.Desc
 	deferred, refused, rejected                     *prometheus.CounterVec
 	tasks, pendingAge, paused, servers, stuck       *prometheus.Desc

@@ -1,7 +1,9 @@
 package queue_test
 
 import (
+	"context"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -33,11 +35,10 @@ func TestTLSAsksForACertificate(t *testing.T) {
 	refused(t, secured, "certificate required")
 }
 
-// TestGuardedSentinel: TLS everywhere, a password of the servers, and a user of the Sentinel's own, with the least
-// rights.
+// TestGuardedSentinel: TLS everywhere, a user of the servers, and one of the Sentinel's own, both with the least rights.
 func TestGuardedSentinel(t *testing.T) {
 	t.Parallel()
-	group := testkit.GuardedSentinel(t, testkit.NewAuthority(t), queue.SentinelRules()...)
+	group := testkit.GuardedSentinel(t, testkit.NewAuthority(t), queue.RightsRules(false), queue.SentinelRules())
 	worksAt(t, group.URL, "GS-1")
 	for _, secret := range []string{"sentinel_password=sentinel-secret", "sentinel_user=watcher"} {
 		refused(t, strings.Replace(group.URL, secret, secret+"x", 1), "redis at")
@@ -47,6 +48,28 @@ func TestGuardedSentinel(t *testing.T) {
 		return group.Client(t).Set(t.Context(), "recarga:test", 1, 0).Err() == nil
 	}, "the replica takes over")
 	worksAt(t, group.URL, "GS-2")
+}
+
+// TestSilentSentinelMaster: what is asked of a master that speaks TLS and answers no more, ends, also without a deadline
+// of its own, and the replica is asked next.
+func TestSilentSentinelMaster(t *testing.T) {
+	t.Parallel()
+	group := testkit.GuardedSentinel(t, testkit.NewAuthority(t), queue.RightsRules(false), queue.SentinelRules())
+	q := open(t, group.URL)
+	group.Servers[0].Pause()
+	const atOnce = 8 // so that most of them need a connection first
+	var asking sync.WaitGroup
+	for range atOnce {
+		asking.Go(func() { _ = q.Redis().Get(context.Background(), "recarga:test").Err() })
+	}
+	ended := make(chan struct{})
+	go func() { asking.Wait(); close(ended) }()
+	select {
+	case <-ended:
+	case <-testkit.Hung():
+		t.Fatal("a question hangs")
+	}
+	persist(t, func() error { return q.Redis().Set(t.Context(), "recarga:test", 1, 0).Err() })
 }
 
 // worksAt enqueues an order at a Redis, and has it served.

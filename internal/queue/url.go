@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -78,8 +79,14 @@ func sentinel(u *url.URL, given parameters) (*redis.UniversalOptions, error) {
 	if db := strings.Trim(u.Path, "/"); db != "" {
 		options.DB, err = database(u, db)
 	}
+	options.DialTimeout = masterTimeout
 	return options, err
 }
+
+// masterTimeout bounds a connection to the master that the Sentinels name; they are asked anew before the next try.
+// go-redis has no limit of its own for a TLS handshake there: with a silent master it would last for ever, and with it
+// everything that waits for that connection.
+const masterTimeout = time.Second
 
 func database(u *url.URL, text string) (int, error) {
 	db, err := strconv.Atoi(text)

@@ -94,7 +94,9 @@ type comparison struct {
 	amounts, phones bool
 	// restored says that the book lacks what was done between a backup and now.
 	restored bool
-	now      time.Time
+	// since is when that backup was made; zero: not known.
+	since time.Time
+	now   time.Time
 }
 
 // decision is what follows from the lines of one order.
@@ -222,9 +224,13 @@ func (j comparison) compareStranger(g group, a account) (v decision) {
 	}
 	v.unclaimed, v.all, v.strangers = a.charges, g.over, int64(len(a.charges))
 	f := newFinding(MissingHere, g, nil, a.charges, "we know no such order"+alsoReversed(a))
-	if j.restored {
+	switch {
+	case j.restored && j.beforeBackup(a):
+		f.Detail += "; not recorded: charged before the backup (since), which the restored book has not lost"
+		v.add(f)
+	case j.restored:
 		v.takeLost(g, a, f, j.source)
-	} else {
+	default:
 		v.add(f)
 	}
 	return v

@@ -41,7 +41,10 @@ type Options struct {
 	Absent Absent
 	// Restored says that the book was restored from a backup: it lacks what was done since. See restored.go.
 	Restored bool
-	DryRun   bool
+	// Since is when the backup of a restored book was made: a charge of before that the book does not know is none that
+	// it has lost. Zero: not said.
+	Since  time.Time
+	DryRun bool
 }
 
 // The defaults.
@@ -75,11 +78,20 @@ func ParseOptions(q url.Values, now time.Time) (Options, error) {
 		},
 	}
 	choices := []Absent{AbsentHold, AbsentFailed, AbsentResend}
+	covers := func(s string) (*Period, error) { return parsePeriod(s, o.Zone, now) }
+	since := func(s string) (time.Time, error) {
+		return time.Time{}, refuse("since", s, "left out: only recarga restore-check (restored=true) has a backup")
+	}
 	if o.Restored { // absence proves nothing: the book lacks what it would be compared with
 		choices = choices[:1]
+		covers = func(s string) (*Period, error) {
+			return nil, refuse("covers", s, "left out with restored=true: absence proves nothing of a restored book")
+		}
+		since = func(s string) (time.Time, error) { return parseSince(s, o.Zone, now) }
 	}
 	o.Absent = params.ReadOr(r, "absent", "hold", params.OneOf("absent", choices...))
-	o.Covers = params.Read(r, "covers", func(s string) (*Period, error) { return parsePeriod(s, o.Zone, now) })
+	o.Covers = params.Read(r, "covers", covers)
+	o.Since = params.Read(r, "since", since)
 	return o, errors.Join(r.Err(), o.readStatus(q.Get("status")))
 }
 
@@ -178,6 +190,15 @@ func parsePeriod(s string, zone *time.Location, now time.Time) (*Period, error) 
 		return nil, refuse("covers", s, coversAllowed)
 	}
 	return &period, nil
+}
+
+// parseSince reads a time that is not later than now. A date is its beginning.
+func parseSince(s string, zone *time.Location, now time.Time) (time.Time, error) {
+	since, ok := boundary(strings.ReplaceAll(s, " ", "+"), zone)
+	if !ok || since.At.After(now) {
+		return time.Time{}, refuse("since", s, "a time of RFC 3339 or a date, not later than now")
+	}
+	return since.At, nil
 }
 
 func boundary(s string, zone *time.Location) (statement.Moment, bool) {

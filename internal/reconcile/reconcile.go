@@ -130,7 +130,7 @@ func (s *Statement) source() string {
 
 func (s *Statement) comparison() comparison {
 	return comparison{source: s.source(), slop: s.opts.Margin + s.stage.times.Unit(), amounts: s.stage.amounts,
-		phones: s.stage.phones, restored: s.opts.Restored, now: time.Now()}
+		phones: s.stage.phones, restored: s.opts.Restored, since: s.opts.Since, now: time.Now()}
 }
 
 // Run reconciles the statement and calls emit for every finding, now and then with the progress, and at

@@ -25,6 +25,14 @@ func (j comparison) afterBackup(o *search.Standing) *search.Standing {
 	return &then
 }
 
+// beforeBackup reports whether all charges of an order were certainly made before the backup: as far as its time is
+// known, and the clocks agree.
+func (j comparison) beforeBackup(a account) bool {
+	return !j.since.IsZero() && !slices.ContainsFunc(slices.Concat(a.charges, a.repeats), func(c statement.Line) bool {
+		return c.At.IsZero() || !c.At.Last().Add(j.slop).Before(j.since)
+	})
+}
+
 // takeLost has a charge of an order that is not known recorded, if it says all that must be known of one, and does not
 // contradict itself. f names it.
 func (v *decision) takeLost(g group, a account, f Finding, source string) {

@@ -209,6 +209,49 @@ func TestRestoredOpen(t *testing.T) {
 	}
 }
 
+// TestRestoredSince: a charge of before the backup is none that the book has lost, unless the clocks may differ.
+func TestRestoredSince(t *testing.T) {
+	for made, want := range map[time.Duration]string{
+		-2 * time.Hour: "restored LOST", 30 * time.Minute: "restored LOST", // by less than the margin
+		2 * time.Hour: "missing_here LOST we know no such order; not recorded: charged before the backup",
+	} {
+		s := newShop(t)
+		s.lines["LOST"] = s.lostLine(same)
+		since := url.QueryEscape(s.at(day / 2).Add(made).Format(time.RFC3339))
+		found := slices.DeleteFunc(s.only("restored=true&since="+since), others)
+		if len(found) != 1 || !strings.HasPrefix(found[0], want) {
+			t.Errorf("a backup %s after the charge: %q, want %q", made, found, want)
+		}
+		if _, err := s.journal.Order(t.Context(), "LOST"); (err == nil) != strings.HasPrefix(want, "restored") {
+			t.Errorf("a backup %s after the charge: %v", made, err)
+		}
+	}
+}
+
+// TestRestoredOptions: what means nothing of the book is refused by its name.
+func TestRestoredOptions(t *testing.T) {
+	now := time.Date(2026, 11, 28, 12, 0, 0, 0, time.UTC)
+	for _, c := range []struct{ query, field, allowed string }{
+		{"restored=true&covers=2026-11-01..2026-11-20", "covers", "left out with restored=true"},
+		{"since=2026-11-20", "since", "only recarga restore-check"},
+		{"restored=true&since=2026-11-29", "since", "not later than now"},
+		{"restored=true&since=yesterday", "since", "RFC 3339"},
+		{"restored=true&since=2026-11-20", "", ""},
+		{"restored=true&since=2026-11-28T05:59:00-06:00", "", ""},
+	} {
+		q, err := url.ParseQuery(c.query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o, err := reconcile.ParseOptions(q, now)
+		fields := topup.FieldErrors(err)
+		if c.field == "" && (err != nil || o.Since.IsZero()) ||
+			c.field != "" && (len(fields) != 1 || fields[0].Field != c.field || !strings.Contains(fields[0].Allowed, c.allowed)) {
+			t.Errorf("%s: %+v, %v", c.query, o.Since, err)
+		}
+	}
+}
+
 // TestRestoredSettlesNothingByAbsence: the book lacks what an absence would be compared with.
 func TestRestoredSettlesNothingByAbsence(t *testing.T) {
 	for _, absent := range []reconcile.Absent{reconcile.AbsentFailed, reconcile.AbsentResend} {

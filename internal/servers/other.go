@@ -30,6 +30,12 @@ func NewPostgres(...string) (*Server, error) { return nil, errNotHere }
 // NewStandby fails.
 func NewStandby(*Server, string, ...string) (*Server, error) { return nil, errNotHere }
 
+// With does nothing.
+func (*Server) With(...string) {}
+
+// Reread fails.
+func (*Server) Reread() error { return errNotHere }
+
 // StartAnywhere fails.
 func (*Server) StartAnywhere() error { return errNotHere }
 

@@ -41,16 +41,17 @@ func NewPgBouncer(host, behind string, settings ...string) (*Server, error) {
 		return nil, err
 	}
 	users, file := filepath.Join(folder, "users"), filepath.Join(folder, "pgbouncer.ini")
-	return &Server{
+	s := &Server{
 		folder: folder, program: program, owner: owner, ready: "process up",
-		args: func(int) []string { return []string{file} },
-		prepare: func(port int) error {
-			lines := append([]string{
-				"[databases]", fmt.Sprintf("* = host=%s port=%s", host, behind), "[pgbouncer]",
-				"listen_addr = 127.0.0.1", fmt.Sprint("listen_port = ", port), "unix_socket_dir =", "auth_type = trust",
-				"auth_file = " + users,
-			}, settings...)
-			return os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o644)
-		},
-	}, os.WriteFile(users, []byte(`"recarga" ""`+"\n"), 0o644)
+		args: func(int) []string { return []string{file} }, further: settings,
+	}
+	s.prepare = func(port int) error {
+		lines := append([]string{
+			"[databases]", fmt.Sprintf("* = host=%s port=%s", host, behind), "[pgbouncer]",
+			"listen_addr = 127.0.0.1", fmt.Sprint("listen_port = ", port), "unix_socket_dir =", "auth_type = trust",
+			"auth_file = " + users, "admin_users = recarga",
+		}, s.further...)
+		return os.WriteFile(file, []byte(strings.Join(lines, "\n")+"\n"), 0o644)
+	}
+	return s, os.WriteFile(users, []byte(`"recarga" ""`+"\n"), 0o644)
 }

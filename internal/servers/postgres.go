@@ -30,17 +30,18 @@ func NewPostgres(extraArgs ...string) (*Server, error) {
 	if err := runAs(from.owner, folder, "cp", "-R", "-p", from.data, data); err != nil {
 		return nil, err
 	}
-	return &Server{
+	s := &Server{
 		folder: folder, program: filepath.Join(from.programs, "postgres"), owner: from.owner,
-		ready: "database system is ready to accept connections",
-		args: func(port int) []string {
-			// No socket file: the path of a temporary folder can be too long for one.
-			return append([]string{
-				"-D", data, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1",
-				"-c", "unix_socket_directories=", "-c", "max_connections=200",
-			}, extraArgs...)
-		},
-	}, nil
+		ready: "database system is ready to accept connections", further: extraArgs,
+	}
+	s.args = func(port int) []string {
+		// No socket file: the path of a temporary folder can be too long for one.
+		return append([]string{
+			"-D", data, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1",
+			"-c", "unix_socket_directories=", "-c", "max_connections=200",
+		}, s.further...)
+	}
+	return s, nil
 }
 
 // NewStandby makes a standby of a running primary, not started: a copy that follows it through address, which is the

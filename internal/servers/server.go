@@ -37,6 +37,8 @@ type Server struct {
 	args func(port int) []string
 	// prepare writes what must name the port before a start; nil: nothing.
 	prepare func(port int) error
+	// further are later arguments, or lines of the file that prepare writes: see With.
+	further []string
 	// ready is what its log says once it answers. The log proves that it is our server that answers,
 	// not another one that was quicker to take the port.
 	ready string
@@ -49,6 +51,17 @@ type Server struct {
 	// alive is inherited, at its other end, by the server and its children: it reads EOF when the
 	// last of them has ended.
 	alive *os.File
+}
+
+// With adds to PostgreSQL's arguments, or to the lines of PgBouncer's file, for later starts: "-c", "fsync=off", or
+// "pool_mode = session". They win over former ones. The other servers take none.
+func (p *Server) With(further ...string) { p.further = append(p.further, further...) }
+
+// Reread has a running PgBouncer read its file, with what was added to it.
+func (p *Server) Reread() error {
+	err := p.prepare(p.port)
+	p.Signal(syscall.SIGHUP)
+	return err
 }
 
 // StartAnywhere starts the server on a free port.

@@ -3,12 +3,12 @@ package story
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"recarga/internal/httpclient"
 	"recarga/topup"
 )
 
@@ -42,6 +42,9 @@ func Of(d topup.Details) []Step {
 			s.Kind, s.Title = "doubt", "Held, and not sent again"
 		case topup.ResolvedRestored:
 			s.Title = "Taken as charged from a statement, after a restore"
+			if d.Product == "" {
+				s.Lines = []string{"its product is not known until its caller places it again: the statement does not say it"}
+			}
 		}
 		if r.Forced {
 			s.Lines = append(s.Lines, "forced: a worker might still have been acting on it")
@@ -159,16 +162,44 @@ func eventSteps(ev topup.Event, changed time.Time) []Step {
 	for i, try := range ev.Tries {
 		s := Step{At: try.At, Kind: "bad", Title: "Webhook try " + strconv.Itoa(i+1),
 			Took: time.Duration(try.DurationMS) * time.Millisecond}
-		if try.Status != nil {
-			s.Text = "HTTP " + strconv.Itoa(*try.Status)
-			if httpclient.Succeeded(*try.Status) {
-				s.Kind = "good"
-			}
-		}
-		if try.Error != "" {
-			s.Lines = append(s.Lines, string(try.Error))
+		s.Text, s.Lines = Tried(try)
+		if try.Delivered() {
+			s.Kind = "good"
 		}
 		steps = append(steps, s)
 	}
 	return steps
+}
+
+// Tried is what came of a try in a few words, and lines that say more of it.
+func Tried(try topup.Try) (text string, lines []string) {
+	switch {
+	case try.Status == nil:
+		text = "failed"
+	case try.Delivered():
+		text = "delivered, HTTP " + strconv.Itoa(*try.Status)
+	default:
+		text = "refused, HTTP " + strconv.Itoa(*try.Status)
+	}
+	return text, said(try)
+}
+
+// said are a try's error, the headers of the answer and its body, each in one line.
+func said(try topup.Try) (lines []string) {
+	if try.Error != "" {
+		lines = append(lines, string(try.Error))
+	}
+	if try.Response == nil {
+		return lines
+	}
+	var headers []string
+	for _, name := range slices.Sorted(maps.Keys(try.Response.Headers)) {
+		headers = append(headers, name+": "+try.Response.Headers[name])
+	}
+	for _, line := range []string{strings.Join(headers, "; "), try.Response.Body} {
+		if words := strings.Fields(line); len(words) > 0 {
+			lines = append(lines, "answer: "+strings.Join(words, " "))
+		}
+	}
+	return lines
 }

@@ -18,14 +18,16 @@ func TestOf(t *testing.T) {
 		Attempts: []topup.Attempt{{Number: 1, StartedAt: at(2), FinishedAt: &finished, Outcome: topup.OutcomeUnknown,
 			Evidence: "request written; balance before: 10"}, {Number: 2, StartedAt: at(6)}},
 		Events: []topup.Event{{ID: "EV", Type: topup.EventTypeOf(topup.StateUnknown), Sequence: 1, State: topup.EventExhausted, CreatedAt: at(3),
-			Tries: []topup.Try{{At: at(4), Status: &refused, DurationMS: 7}}}},
+			Tries: []topup.Try{{At: at(4), Status: &refused, DurationMS: 7, Response: &topup.TryResponse{
+				Headers: map[string]string{"server": "cloudflare", "cf-mitigated": "challenge"}, Body: "<h1>\n\tOops</h1>"}}}}},
 		Resolutions: []topup.Resolution{{At: at(5), Outcome: topup.ResolvedResend, By: "ana", Reason: "not charged"}},
 	}
 	want := [][]string{
 		{"open", "Accepted", "from shop"},
 		{"doubt", "Attempt 1", "unknown", "request written", "balance before: 10"},
 		{"plain", "Event " + string(topup.EventTypeOf(topup.StateUnknown)), "#1 for endpoint default: exhausted"},
-		{"bad", "Webhook try 1", "HTTP 500"},
+		{"bad", "Webhook try 1", "refused, HTTP 500", "answer: cf-mitigated: challenge; server: cloudflare",
+			"answer: <h1> Oops</h1>"},
 		{"plain", "Resolved as resend", "by ana: not charged"},
 		{"open", "Attempt 2", "under way"},
 		{"open", "Now retrying", "", "waits: the balance at the distributor is too low"},
@@ -46,6 +48,24 @@ func TestOf(t *testing.T) {
 		}
 		if steps[1].Took != time.Second || steps[3].Took != 7*time.Millisecond || steps[2].Event != "EV" {
 			t.Errorf("times or the event are wrong: %+v", steps)
+		}
+	}
+}
+
+// TestOfTries: each try says what it came to, so that nobody takes a refusal for a delivery.
+func TestOfTries(t *testing.T) {
+	for status, want := range map[int]string{
+		0: "failed", 200: "delivered, HTTP 200", 204: "delivered, HTTP 204", 302: "refused, HTTP 302",
+		403: "refused, HTTP 403", 503: "refused, HTTP 503",
+	} {
+		try := topup.Try{}
+		if status != 0 {
+			try.Status = &status
+		}
+		steps := Of(topup.Details{Order: topup.Order{State: topup.StateFailed},
+			Events: []topup.Event{{Tries: []topup.Try{try}}}})
+		if got := steps[len(steps)-1]; got.Text != want || (got.Kind == "good") != try.Delivered() {
+			t.Errorf("status %d: %s, %q; want %q", status, got.Kind, got.Text, want)
 		}
 	}
 }

@@ -9,12 +9,14 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"recarga/internal/servers"
 )
@@ -84,6 +86,18 @@ func postgres(tb testing.TB, template string) *PostgresServer {
 // its file: "pool_mode = session".
 func PgBouncer(tb testing.TB, behind *PostgresServer, settings ...string) (url string) {
 	tb.Helper()
+	return Pooler(tb, behind, settings...).URL()
+}
+
+// PoolerServer is a PgBouncer of one test.
+type PoolerServer struct {
+	server
+	behind *PostgresServer
+}
+
+// Pooler is PgBouncer for a test that does something to it.
+func Pooler(tb testing.TB, behind *PostgresServer, settings ...string) *PoolerServer {
+	tb.Helper()
 	if !servers.HasPgBouncer() {
 		missing(tb, "pgbouncer not found: apt-get install pgbouncer, or run make test")
 	}
@@ -95,7 +109,31 @@ func PgBouncer(tb testing.TB, behind *PostgresServer, settings ...string) (url s
 	if err != nil {
 		tb.Fatal(err)
 	}
-	return strings.Replace(behind.URL(), behind.cluster.Addr(), newServer(tb, pooler).Addr(), 1)
+	return &PoolerServer{newServer(tb, pooler), behind}
+}
+
+// URL leads through it to the database.
+func (p *PoolerServer) URL() string {
+	return strings.Replace(p.behind.URL(), p.behind.cluster.Addr(), p.Addr(), 1)
+}
+
+// SetMode changes its pool_mode while it runs.
+func (p *PoolerServer) SetMode(mode string) {
+	p.tb.Helper()
+	p.With("pool_mode = " + mode)
+	p.must(p.Reread())
+	console := fmt.Sprintf("postgres://recarga@%s/pgbouncer?sslmode=disable", p.Addr())
+	Eventually(p.tb, Patience, func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		conn, err := pgconn.Connect(ctx, console)
+		p.must(err)
+		results, err := conn.Exec(ctx, "SHOW CONFIG").ReadAll()
+		p.must(errors.Join(err, conn.Close(ctx)))
+		return slices.ContainsFunc(results[0].Rows, func(row [][]byte) bool {
+			return string(row[0]) == "pool_mode" && string(row[1]) == mode
+		})
+	}, "PgBouncer pools by %s", mode)
 }
 
 // PostgresOwn starts a server for this test alone, as durable as PostgreSQL is by default. extraArgs come last and
@@ -159,6 +197,9 @@ func (p *PostgresServer) URL() string { return p.url(p.database) }
 func (p *PostgresServer) url(database string) string {
 	return fmt.Sprintf("postgres://recarga@%s/%s?sslmode=disable", p.cluster.Addr(), database)
 }
+
+// Administer runs one statement in the server's own database, as its superuser.
+func (p *PostgresCluster) Administer(sql string) { p.tb.Helper(); p.must(p.administer(sql)) }
 
 // administer runs one statement in the server's own database.
 func (p *PostgresServer) administer(sql string) error {

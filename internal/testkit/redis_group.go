@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -49,20 +50,22 @@ func Sentinel(tb testing.TB) *RedisGroup {
 	return sentinel(tb, guard{})
 }
 
-// GuardedSentinel is Sentinel where everything speaks TLS alone, with the files of an Authority, and asks for a
-// password; the Sentinel for another one than the servers, of a user who may do what the rules of ACL SETUSER say.
-func GuardedSentinel(tb testing.TB, authority *Authority, rules ...string) *RedisGroup {
+// GuardedSentinel is Sentinel where everything speaks TLS alone, with the files of an Authority, and asks for a user
+// and a password: the servers for one who may do what these rules of ACL SETUSER say, the Sentinel for another one.
+func GuardedSentinel(tb testing.TB, authority *Authority, serverRules, sentinelRules []string) *RedisGroup {
 	tb.Helper()
 	return sentinel(tb, guard{authority: authority, files: authority.Files(), password: "redis-secret",
-		sentinelUser: "watcher", sentinelPassword: "sentinel-secret", sentinelRules: rules})
+		serverRules: serverRules, sentinelUser: "watcher", sentinelPassword: "sentinel-secret",
+		sentinelRules: sentinelRules})
 }
 
 // guard is what a group of servers asks of its clients; its zero value is nothing.
 type guard struct {
 	authority *Authority
 	files     *servers.TLSFiles
-	// password is the servers', of every server and replica.
-	password string
+	// password is the servers' administrator's, and of replicas; serverRules are what the user guest of each may do.
+	password    string
+	serverRules []string
 	// sentinelUser and sentinelPassword are the Sentinel's, and sentinelRules what that user may do.
 	sentinelUser, sentinelPassword string
 	sentinelRules                  []string
@@ -75,7 +78,9 @@ const sentinelAdmin = "admin"
 func (g guard) serverArgs() []string {
 	args := []string{"--repl-diskless-sync-delay", "0"}
 	if g.password != "" {
-		args = append(args, "--requirepass", g.password, "--masterauth", g.password)
+		args = append(args, "--requirepass", g.password, "--masterauth", g.password, "--user", "guest", "on",
+			">guest-secret")
+		args = append(args, g.serverRules...)
 	}
 	return args
 }
@@ -102,8 +107,8 @@ func (g guard) url(addr string) string {
 	if g.authority == nil {
 		return "redis-sentinel://" + addr + "/0?master=main"
 	}
-	return fmt.Sprintf("redis-sentinel://:%s@%s/0?master=main&sentinel_user=%s&sentinel_password=%s&tls=true&ca=%s",
-		g.password, addr, g.sentinelUser, g.sentinelPassword, g.files.CA)
+	return fmt.Sprintf("redis-sentinel://guest:guest-secret@%s/0?master=main&sentinel_user=%s&sentinel_password=%s"+
+		"&tls=true&ca=%s", addr, g.sentinelUser, g.sentinelPassword, g.files.CA)
 }
 
 func sentinel(tb testing.TB, with guard) *RedisGroup {
@@ -139,12 +144,17 @@ func sentinel(tb testing.TB, with guard) *RedisGroup {
 	return g
 }
 
+// Options are those of a client of one server, as its administrator.
+func (g *RedisGroup) Options(s *RedisServer) *redis.Options {
+	return &redis.Options{Addr: s.Addr(), MaxRetries: -1, TLSConfig: g.client.TLSConfig, Username: g.client.Username,
+		Password: g.client.Password}
+}
+
 // complete reports whether every master has a replica that could take over.
 func (g *RedisGroup) complete() bool {
 	replicas := 0
 	for _, s := range g.Servers {
-		client := redis.NewClient(&redis.Options{Addr: s.Addr(), MaxRetries: -1, TLSConfig: g.client.TLSConfig,
-			Username: g.client.Username, Password: g.client.Password})
+		client := redis.NewClient(g.Options(s))
 		if client.InfoMap(context.Background(), "replication").Item("Replication", "master_link_status") == "up" {
 			replicas++
 		}
@@ -213,4 +223,68 @@ func form(tb testing.TB, addrs, buses []string) {
 			return strings.Contains(info, "cluster_state:ok") && strings.Count(known, "slave") == clusterMasters
 		}, "the cluster is formed")
 	}
+}
+
+// Reshard moves every slot of a Cluster that has keys from its master to the next one, as `redis-cli --cluster
+// reshard` does, but key by key. It returns how many keys it has moved.
+func (g *RedisGroup) Reshard(tb testing.TB) (moved int) {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	masters := make([]master, clusterMasters)
+	for i, s := range g.Servers[:clusterMasters] {
+		client := redis.NewClient(g.Options(s))
+		defer func() { _ = client.Close() }()
+		masters[i] = master{Client: client, id: client.ClusterMyID(ctx).Val(), slots: map[int64]bool{}}
+		for _, key := range client.Keys(ctx, "*").Val() {
+			masters[i].slots[client.ClusterKeySlot(ctx, key).Val()] = true
+		}
+	}
+	for i, from := range masters {
+		for slot := range from.slots {
+			n, err := from.move(ctx, slot, masters[(i+1)%clusterMasters], masters)
+			if err != nil {
+				tb.Fatalf("move slot %d: %v", slot, err)
+			}
+			moved += n
+		}
+	}
+	return moved
+}
+
+// master is one of a Cluster, with the slots of which it has keys.
+type master struct {
+	*redis.Client
+	id    string
+	slots map[int64]bool
+}
+
+func (m master) move(ctx context.Context, slot int64, to master, all []master) (moved int, err error) {
+	if err := to.Do(ctx, "CLUSTER", "SETSLOT", slot, "IMPORTING", m.id).Err(); err != nil {
+		return 0, err
+	}
+	if err := m.Do(ctx, "CLUSTER", "SETSLOT", slot, "MIGRATING", to.id).Err(); err != nil {
+		return 0, err
+	}
+	host, port, _ := net.SplitHostPort(to.Options().Addr)
+	for {
+		keys, err := m.ClusterGetKeysInSlot(ctx, int(slot), 1).Result()
+		if err != nil {
+			return moved, err
+		}
+		if len(keys) == 0 {
+			break
+		}
+		if err := m.Migrate(ctx, host, port, keys[0], 0, 5*time.Second).Err(); err != nil {
+			return moved, err
+		}
+		moved++
+	}
+	// The new owner first: until then the former one sends everybody to it.
+	for _, one := range append([]master{to, m}, all...) {
+		if err := one.Do(ctx, "CLUSTER", "SETSLOT", slot, "NODE", to.id).Err(); err != nil {
+			return moved, err
+		}
+	}
+	return moved, nil
 }

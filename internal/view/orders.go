@@ -3,6 +3,7 @@
 package view
 
 import (
+	"cmp"
 	"fmt"
 
 	"recarga/internal/story"
@@ -15,8 +16,8 @@ func Orders(s terminal.Screen, orders ...topup.Order) error {
 	rows := make([][]string, len(orders))
 	for i, o := range orders {
 		rows[i] = []string{
-			string(o.ID), StateOf(o), o.Phone.Digits(), o.Product, o.Amount.String(), fmt.Sprint(o.AttemptCount),
-			string(o.ResponseCode), story.Clock(o.UpdatedAt),
+			string(o.ID), StateOf(o), o.Phone.Digits(), cmp.Or(o.Product, "not known"), o.Amount.String(),
+			fmt.Sprint(o.AttemptCount), string(o.ResponseCode), story.Clock(o.UpdatedAt),
 		}
 	}
 	return s.Table([]string{"ORDER", "STATE", "PHONE", "PRODUCT", "AMOUNT", "ATTEMPTS", "CODE", "UPDATED"}, rows,

@@ -40,6 +40,8 @@ type Config struct {
 	Addr string // where to listen
 	// Secret is the sender's; empty: one is made, and shown.
 	Secret string
+	// Former are the secrets before it, which the sender may still sign with.
+	Former []string
 	// ForwardTo is an http or https URL that what verifies is sent on to; empty: it is only shown.
 	ForwardTo string
 	// AsJSON: each is printed as one JSON object with headers and body, and nothing else on Out.
@@ -169,7 +171,7 @@ type Forwarded struct {
 func (l *Listener) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	got := &Received{At: time.Now(), Headers: r.Header.Clone(), Status: http.StatusNoContent}
 	defer l.print(got) // deferred: a local server that breaks off its answer ends this by a panic
-	ev, body, err := webhook.Receive(w, r, l.cfg.Secret)
+	ev, body, err := webhook.Receive(w, r, append([]string{l.cfg.Secret}, l.cfg.Former...)...)
 	got.event, got.Body, got.Verified = ev, string(body), err == nil
 	switch {
 	case err != nil:

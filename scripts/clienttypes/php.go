@@ -88,7 +88,7 @@ func (f field) phpTag() string {
 func (f field) php(sent bool) string {
 	kind := map[string]string{
 		"": "mixed", "string": "string", "integer": "int", "number": "int|float", "boolean": "bool", "array": "array",
-		"object": "array",
+		"object": "array", "reference": phpName(f.elem),
 	}[f.kind]
 	if sent && f.kind == "number" {
 		kind = "int|float|string" // a decimal of a database is a text in PHP
@@ -112,7 +112,10 @@ func (m model) phpReceive(b *strings.Builder) {
 			otherwise = "[]"
 		}
 		value := fmt.Sprintf("$json['%s'] ?? %s", f.name, otherwise)
-		if f.elem != "" {
+		switch f.kind {
+		case "reference":
+			value = fmt.Sprintf("isset($json['%s']) ? %s::fromArray($json['%s']) : null", f.name, phpName(f.elem), f.name)
+		case "array":
 			value = fmt.Sprintf("isset($json['%s']) ? array_map([%s::class, 'fromArray'], $json['%s']) : %s",
 				f.name, phpName(f.elem), f.name, otherwise)
 		}

@@ -8,8 +8,8 @@ import (
 const pythonHead = `# Made by go generate ./scripts/clienttypes from docs/openapi.json. Do not edit.
 """What the API takes and answers.
 
-A key that is not in every answer is of a class whose keys may be absent. The state of an order, and any other text of a
-few values, may have more values in a newer release.
+A key that is not in every answer is of a class whose keys may be absent. The state of an order, and any other text of
+a few values, may have more values in a newer release.
 """
 
 from __future__ import annotations
@@ -81,6 +81,7 @@ func (f field) python(sent bool) string {
 	kind := map[string]string{
 		"": "Any", "string": "str", "integer": "int", "number": "Union[int, Decimal]", "boolean": "bool",
 		"array": "List[" + f.elem + "]", "object": "Dict[str, str]",
+		"reference": f.elem,
 	}[f.kind]
 	if sent && f.kind == "number" {
 		kind = "Union[int, float, Decimal]"

@@ -32,9 +32,10 @@ type model struct {
 type field struct {
 	name, doc          string
 	required, nullable bool
-	// kind is JSON's: string, integer, number, boolean, array (of elem), object (of strings), or "" for any.
+	// kind is JSON's: string, integer, number, boolean, array (of elem), object (of strings), or "" for any; or
+	// reference (to elem).
 	kind string
-	// elem names the model of an array's elements, and values are the only ones allowed.
+	// elem names the model of a reference, or of an array's elements, and values are the only ones allowed.
 	elem   string
 	values []string
 }
@@ -136,7 +137,7 @@ func (s schema) field() (field, error) {
 		f.elem = strings.TrimPrefix(s.Items.Ref, refPrefix)
 	}
 	if s.Ref != "" {
-		return f, fmt.Errorf("a reference outside of an array is not understood")
+		f.kind, f.elem = "reference", strings.TrimPrefix(s.Ref, refPrefix)
 	}
 	return f, nil
 }

@@ -5,7 +5,7 @@ import "testing"
 // Limits that hold for code which is no test.
 const (
 	longestFunction = 57
-	largestPackage  = 2500
+	largestPackage  = 2600
 )
 
 // TestLimits: no function and no package grows beyond what a person reads at once.

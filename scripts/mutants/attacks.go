@@ -36,7 +36,7 @@ var attacks = []change{
 		"lostUnless(found, err)", "lostUnless(!found, err)"},
 	{journal, "leaving", "a disputed order leaves for the archive", " AND disputed_at IS NULL", ""},
 	{journal, "leaving", "an order whose event is not delivered leaves",
-		"AND due_at IS NOT NULL", "AND due_at IS NOT NULL AND FALSE"},
+		"(due_at IS NOT NULL OR", "(FALSE OR"},
 	{journal, "Mover.leave", "an order that has changed since it was written leaves",
 		"sha256.Sum256(line) == g.sums[one.Journal.Key]", "len(line) != len(g.sums)+1<<30"},
 	{"worker", "Worker.attempt", "a refused token is renewed at each try",

@@ -23,7 +23,7 @@ var outside = []change{
 	{"topup", "Request.Fingerprint", "another amount is the same order",
 		`r.CallbackURL, r.Priority = "", ""`, `r.CallbackURL, r.Priority, r.Amount = "", "", 0`},
 	{api, "Server.parse", "a caller places orders for another", "r.Caller = who.Caller\n", "_ = who.Caller\n"},
-	{api, "Server.get", "a caller sees another's order",
+	{api, "ownOrder", "a caller sees another's order",
 		"d.Caller != who.Caller && !who.SeesAll()", `d.Caller == "?" && !who.SeesAll()`},
 	{api, "Server.parseFilter", "a caller lists another's orders", "f.Caller = who.Caller\n", "_ = who.Caller\n"},
 	{api, "Server.find", "a caller finds another's orders", "who.Only()", `who.Only()[:0]`},

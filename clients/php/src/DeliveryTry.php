@@ -9,14 +9,15 @@ namespace Recarga;
 final class DeliveryTry
 {
     public function __construct(
-        /** When the request began. */
+        /** When it began. */
         public readonly string $at,
-        /** Milliseconds to the answer, or to the error. */
+        /** To the answer, or to the error. */
         public readonly int $duration_ms,
         /** Why it is not delivered, where the status does not say it. */
         public readonly ?string $error,
-        /** That of HTTP; null: there was no answer. */
+        /** Of the answer; null when there was none. */
         public readonly ?int $status,
+        public readonly ?TryResponse $response = null,
     ) {
     }
 
@@ -32,6 +33,7 @@ final class DeliveryTry
             duration_ms: $json['duration_ms'] ?? null,
             error: $json['error'] ?? null,
             status: $json['status'] ?? null,
+            response: isset($json['response']) ? TryResponse::fromArray($json['response']) : null,
         );
     }
 }

@@ -1,8 +1,8 @@
 # Made by go generate ./scripts/clienttypes from docs/openapi.json. Do not edit.
 """What the API takes and answers.
 
-A key that is not in every answer is of a class whose keys may be absent. The state of an order, and any other text of a
-few values, may have more values in a newer release.
+A key that is not in every answer is of a class whose keys may be absent. The state of an order, and any other text of
+a few values, may have more values in a newer release.
 """
 
 from __future__ import annotations
@@ -261,7 +261,7 @@ class OrderRequest(_OrderRequest, total=False):
 
 
 class Problem(TypedDict, total=False):
-    # What a program can tell it by; it never changes its meaning.
+    # What a program distinguishes it by; it never changes its meaning.
     code: Literal["malformed_body", "key_missing", "key_unknown", "key_expired", "not_permitted", "disabled", "order_not_found", "event_not_found", "caller_not_found", "operator_not_found", "path_not_found", "method_not_allowed", "body_too_slow", "id_taken", "wrong_state", "too_early", "changed_meanwhile", "name_taken", "events_gone", "too_large", "unsupported_media_type", "not_allowed", "too_many_tries", "limit_reached", "too_many_waits", "client_gone", "internal_fault", "distributor_unreachable", "unavailable", "busy", "waits_full", "not_here"]
     # What is wrong with this request, for people.
     detail: str
@@ -298,15 +298,30 @@ class Resolution(_Resolution, total=False):
     reason: str
 
 
-class Try(TypedDict):
-    # When the request began.
+class _Try(TypedDict):
+    # When it began.
     at: str
-    # Milliseconds to the answer, or to the error.
+    # To the answer, or to the error.
     duration_ms: int
     # Why it is not delivered, where the status does not say it.
     error: Optional[str]
-    # That of HTTP; null: there was no answer.
+    # Of the answer; null when there was none.
     status: Optional[int]
+
+
+class Try(_Try, total=False):
+    response: TryResponse
+
+
+class _TryResponse(TypedDict):
+    # Its first KiB, as valid UTF-8 without control characters. What repeats a secret of the endpoint's is replaced by
+    # `(hidden)`.
+    body: str
+
+
+class TryResponse(_TryResponse, total=False):
+    # Of the answer: `cf-mitigated`, `content-type`, `ngrok-error-code`, `retry-after` and `server`, and no other.
+    headers: Dict[str, str]
 
 
 class WrongField(TypedDict, total=False):

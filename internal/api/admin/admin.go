@@ -40,6 +40,13 @@ type Switch interface {
 	DisableEndpoint(ctx context.Context, e topup.DisabledEndpoint, who producer.Actor) error
 }
 
+// Pinger tries endpoints out: webhook.Deliverer.
+type Pinger interface {
+	// Ping returns topup.ErrNotFound where there is no such endpoint, and a *topup.QuotaError where it is pinged too
+	// often.
+	Ping(ctx context.Context, caller, endpoint string) (webhook.Pinged, error)
+}
+
 // Admin administers.
 type Admin struct {
 	// Registry has the callers.
@@ -48,6 +55,8 @@ type Admin struct {
 	Operators *access.Operators
 	// Endpoints are the callers' of the registry and of the settings.
 	Endpoints Endpoints
+	// Pinger tries them out.
+	Pinger Pinger
 	// Health is which endpoints fail.
 	Health Health
 	// Switch switches endpoints on and off.

@@ -96,16 +96,20 @@ type callerInput struct {
 type callerChangeRequest struct {
 	// CallbackURL is where its events go; empty: nowhere. Absent: as it is.
 	CallbackURL *string `json:"callback_url,omitempty" nullable:"true"`
-	Disabled    *bool   `json:"disabled,omitempty" doc:"Refuse its key and deliver nothing to it, or do so no more."`
-	Version     int64   `json:"version,omitempty" minimum:"1" doc:"What is changed: 409 if it is another. Absent: any."`
-	IDPrefix    *string `json:"id_prefix,omitempty" doc:"What its orders' ids must begin with; empty: nothing."`
-	MaxOpen     *int    `json:"max_open,omitempty" doc:"How many of its orders may be open; 0: any number."`
-	MaxRate     *string `json:"max_rate,omitempty" doc:"COUNT/s, COUNT/m or COUNT/h; empty: any number."`
+	// CallbackHeaders are the callback URL's own.
+	CallbackHeaders map[string]string `json:"callback_headers,omitempty" doc:"Sent to the callback_url with each event."`
+
+	Disabled *bool   `json:"disabled,omitempty" doc:"Refuse its key and deliver nothing to it, or do so no more."`
+	Version  int64   `json:"version,omitempty" minimum:"1" doc:"What is changed: 409 if it is another. Absent: any."`
+	IDPrefix *string `json:"id_prefix,omitempty" doc:"What its orders' ids must begin with; empty: nothing."`
+	MaxOpen  *int    `json:"max_open,omitempty" doc:"How many of its orders may be open; 0: any number."`
+	MaxRate  *string `json:"max_rate,omitempty" doc:"COUNT/s, COUNT/m or COUNT/h; empty: any number."`
 }
 
 func (a Admin) changeCaller(ctx context.Context, in *callerInput) (changed producer.Caller, err error) {
 	b := in.Body
-	change := callers.Change{CallbackURL: b.CallbackURL, Disabled: b.Disabled, IDPrefix: b.IDPrefix, MaxOpen: b.MaxOpen}
+	change := callers.Change{CallbackURL: b.CallbackURL, Disabled: b.Disabled, IDPrefix: b.IDPrefix, MaxOpen: b.MaxOpen,
+		Headers: b.CallbackHeaders}
 	if b.MaxRate != nil {
 		rate, err := topup.ParseRate("max_rate", *b.MaxRate)
 		if err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"recarga/internal/api/keys"
 	"recarga/internal/api/openapi"
+	"recarga/internal/api/problem"
 	"recarga/producer"
 	"recarga/topup"
 )
@@ -18,14 +19,17 @@ func (a Admin) endpointsOf(ctx context.Context, c topup.Caller) ([]producer.Endp
 	if c.CallbackURL != "" {
 		all = append(all, topup.CallerEndpoint{Name: topup.DefaultEndpoint, URL: c.CallbackURL})
 	}
-	facts := []producer.Endpoint{}
+	facts, headers := []producer.Endpoint{}, a.Registry.HeaderNames(c)
 	for _, e := range append(all, c.Endpoints...) {
 		h, err := a.Health.EndpointHealth(ctx, c.Name, e.URL)
 		if err != nil {
 			return nil, err
 		}
 		f := producer.Endpoint{Name: e.Name, URL: e.URL, EventTypes: e.EventTypes, FailingSince: h.FailingSince,
-			DisabledAt: h.DisabledAt, Reason: known(h.Reason)}
+			DisabledAt: h.DisabledAt, Reason: known(h.Reason), HeaderNames: headers[e.Name]}
+		if f.HeaderNames == nil {
+			f.HeaderNames = []string{}
+		}
 		if f.EventTypes == nil {
 			f.EventTypes = []topup.EventType{}
 		}
@@ -58,6 +62,8 @@ type setEndpointRequest struct {
 	URL string `json:"url" doc:"Where these events go." example:"https://crm.example/recarga"`
 	// EventTypes are the types that it wants; absent or empty: every type.
 	EventTypes []topup.EventType `json:"event_types,omitempty" example:"[\"topup.failed\"]"`
+	// Headers are its own; see producer.Endpoint.
+	Headers map[string]string `json:"headers,omitempty" doc:"Sent with each event. Absent: as they are."`
 }
 
 func (a Admin) setEndpoint(ctx context.Context, in *setEndpointInput) (changed producer.Caller, err error) {
@@ -66,7 +72,7 @@ func (a Admin) setEndpoint(ctx context.Context, in *setEndpointInput) (changed p
 		return changed, err
 	}
 	e := topup.CallerEndpoint{Name: in.Endpoint, URL: in.Body.URL, EventTypes: in.Body.EventTypes}
-	c, err := a.Registry.SetEndpoint(ctx, in.Name, version, e)
+	c, err := a.Registry.SetEndpoint(ctx, in.Name, version, e, in.Body.Headers)
 	if err != nil {
 		return changed, err
 	}
@@ -131,6 +137,36 @@ func (a Admin) urlOf(ctx context.Context, caller, name string) (string, error) {
 	return "", topup.ErrNotFound
 }
 
+type pingInput struct {
+	// Endpoint is its name.
+	Endpoint string `path:"endpoint"`
+	query
+}
+
+// ping is also for a caller's own key: it tries out its own endpoints.
+func (a Admin) ping(ctx context.Context, in *pingInput) (producer.Pinged, error) {
+	who, caller := keys.Of(ctx), in.Get("caller")
+	switch {
+	case !who.SeesAll() && caller != "" && caller != who.Caller:
+		return producer.Pinged{}, problem.Forbidden("caller is for operators' keys; a caller's key pings its own endpoints")
+	case !who.SeesAll():
+		caller = who.Caller
+	case caller == "":
+		caller = topup.DefaultCaller
+	}
+	done, err := a.Pinger.Ping(ctx, caller, in.Endpoint)
+	if err != nil {
+		return producer.Pinged{}, err
+	}
+	pinged := producer.Pinged{ID: done.ID, Caller: caller, Endpoint: in.Endpoint, Delivered: done.Try.Delivered(),
+		Try: done.Try}
+	a.Log.InfoContext(ctx, "endpoint pinged", "caller", caller, "endpoint", in.Endpoint, "delivered", pinged.Delivered)
+	if !who.SeesAll() {
+		pinged.Try = pinged.Try.ForCaller()
+	}
+	return pinged, nil
+}
+
 func (a Admin) onEndpoints(to openapi.Operations) {
 	const path = "/v1/callers/{name}/endpoints/{endpoint}"
 	op := openapi.NewWithBody(http.MethodPut, path, "setCallerEndpoint", 404, 409)
@@ -143,4 +179,9 @@ func (a Admin) onEndpoints(to openapi.Operations) {
 	add(to, callerRefused, op, a.enableEndpoint)
 	op = openapi.New(http.MethodPost, path+"/disable", "disableCallerEndpoint", 404, 503)
 	add(to, callerRefused, op, a.disableEndpoint)
+	op = openapi.New(http.MethodPost, "/v1/endpoints/{endpoint}/ping", "pingEndpoint", 404, 503)
+	op.Parameters = []*huma.Param{
+		openapi.Query("caller", "Of this caller. For operators' keys only; absent: the one named default.", openapi.Text()),
+	}
+	add(to, callerRefused, op, a.ping)
 }

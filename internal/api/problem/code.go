@@ -9,7 +9,7 @@ import (
 	"recarga/internal/yamlfile"
 )
 
-// Code is what a program can tell a problem by. It never changes its meaning.
+// Code is what a program distinguishes a problem by. It never changes its meaning.
 type Code string
 
 // The codes; codes.yaml says what each means.
@@ -69,7 +69,7 @@ var Codes = yamlfile.Read[[]Entry](codesFile)
 // Model is a problem's JSON: RFC 9457, and a code.
 type Model struct {
 	huma.ErrorModel
-	Code Code `json:"code" doc:"What a program can tell it by; it never changes its meaning."`
+	Code Code `json:"code" doc:"What a program distinguishes it by; it never changes its meaning."`
 }
 
 // New is a problem. detail says what is wrong with this request, and wrong are the fields that are.

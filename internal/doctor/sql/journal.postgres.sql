@@ -22,5 +22,6 @@ SELECT current_user::text, (SELECT rolsuper FROM pg_roles WHERE rolname = curren
     COALESCE((SELECT string_agg(p || ' on ' || c.relname, ', ' ORDER BY c.relname, p)
         FROM pg_class c CROSS JOIN unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS p
         WHERE c.relkind IN ('r', 'p') AND c.relnamespace = v.relnamespace AND c.relowner = v.relowner
-            AND (c.oid <> v.oid OR p = 'SELECT') AND NOT has_table_privilege(c.oid, p)), '')
+            AND (c.oid <> v.oid OR p = 'SELECT') AND NOT has_table_privilege(c.oid, p)), ''),
+    has_table_privilege(v.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')
 FROM pg_class v WHERE v.oid = to_regclass('goose_db_version')

@@ -28,6 +28,11 @@ func (s *Store) DisabledEndpoints(ctx context.Context) (int64, error) {
 	return s.db.Number(ctx, sqls.Get("disabled"))
 }
 
+// FailingEndpoints counts the endpoints that are tried, and have failed since a time or longer.
+func (s *Store) FailingEndpoints(ctx context.Context, since, now time.Time) (int64, error) {
+	return s.db.Number(ctx, sqls.Get("failing_long"), since.UnixMicro(), now.Add(-quiet).UnixMicro())
+}
+
 // quiet is how long nothing may have failed for a record of failures to begin anew: longer than the longest
 // wait between two tries, so nothing waited to be delivered then, and nobody knows how the endpoint was.
 const quiet = 48 * time.Hour

@@ -13,7 +13,7 @@ const freshFor = 3 * time.Second
 // pulse is what is known of whether commits are answered.
 type pulse struct {
 	mu sync.Mutex
-	// last is when the latest commit was made.
+	// last is when the latest commit was made; the zero time where it was not.
 	last time.Time
 	// trial is the commit under way that proves it; nil: there is none.
 	trial *trial
@@ -29,12 +29,11 @@ type trial struct {
 
 // committed notes what a transaction came to.
 func (p *pulse) committed(err error) {
-	if err != nil {
-		return
-	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.last = time.Now()
+	if p.last = time.Now(); err != nil {
+		p.last = time.Time{}
+	}
 }
 
 // Alive reports whether the database answers commits: the latest one, if that is of this moment, or else one that is

@@ -251,8 +251,8 @@ func (c *Committer) transact(batch []*operation) (over []*operation, guilty bool
 	} else {
 		over, guilty, err = c.inTurn(t, batch)
 	}
-	if c.engine.readOnly(err) {
-		c.drop() // its server has been replaced: another connection finds the new one
+	if c.engine.lost(err) {
+		c.drop() // another connection finds the server that takes writes, or is refused
 	}
 	return over, guilty, err
 }
@@ -297,6 +297,9 @@ func (c *Committer) end(t *Tx, last ...*Statement) (guilty bool, err error) {
 	err = statements[broke].err
 	if broke < len(statements)-1 && c.engine.answered(err) {
 		c.undo(ctx)
+		if statements[broke].Query == sqlCommit && dividedByZero(err) {
+			err = ErrTransactionPooler
+		}
 		return broke < len(last), err
 	}
 	c.drop()

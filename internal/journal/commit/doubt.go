@@ -19,7 +19,8 @@ const (
 var (
 	// sqlCommit is in every transaction of PostgreSQL. A server waits for its synchronous standby only at the end of a
 	// transaction that has written something: one that only read would confirm what a failover takes back. The division
-	// by zero is for a transaction that its lost connection still holds, and that nobody expects any more.
+	// by zero is for a transaction that its lost connection still holds, and that nobody expects any more; and for one
+	// in a session that a pooler has exchanged, which nobody has set up: its commit may be less durable.
 	sqlCommit = sqls.Get("commit")
 	// sqlLatestCommit waits for a lost connection's transaction that is about to end, and has any later end fail. It
 	// writes, so that its own end waits for the standby.
@@ -43,7 +44,8 @@ func (c *Committer) numbered() []*Statement {
 		return []*Statement{commit}
 	}
 	c.number++
-	return []*Statement{{Query: sqlCommit, Args: []any{c.id, c.number, time.Now().UnixMicro()}}, commit}
+	return []*Statement{{Query: sqlCommit, Args: []any{c.id, c.number, time.Now().UnixMicro(), c.session.process()}},
+		commit}
 }
 
 // unanswered finds out what a transaction came to whose COMMIT has no answer. It returns nil if it happened, and then
@@ -84,7 +86,7 @@ func (c *Committer) askLatest() (number int64, err error) {
 	if err := c.begin(ctx); err != nil {
 		return 0, err
 	}
-	ask := &Statement{Query: sqlLatestCommit, Args: []any{c.id, c.number, time.Now().UnixMicro()}}
+	ask := &Statement{Query: sqlLatestCommit, Args: []any{c.id, c.number, time.Now().UnixMicro(), c.session.process()}}
 	ask.scan = func(row Scanner) error { return row.Scan(&number) }
 	commit := &Statement{Query: "COMMIT"}
 	if c.session.do(ctx, ask, commit); ask.err != nil || commit.err != nil {

@@ -15,7 +15,9 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -56,18 +58,23 @@ type Engine struct {
 	Transient func(error) bool
 	// refused reports whether the database answered a COMMIT with an error that proves that it did not happen.
 	refused func(error) bool
-	// readOnly: the database refused a change because it takes none.
-	readOnly func(error) bool
+	// lost reports whether a session is of no more use after an error: another one may be.
+	lost func(error) bool
 	// numbered: its commits are, in the table of commits.
 	numbered bool
 	// replaced counts the writer's sessions that failed; what was connected before it rose may be another server.
 	replaced atomic.Int64
 	// answered reports whether the database answered a statement with an error, and so did not come to those after it.
 	answered func(error) bool
-	// Risks are what its settings may lose of what was confirmed, in words, as the server had them at Open.
-	Risks []string
 	// hosts are PostgreSQL's; nil for SQLite.
 	hosts *hosts
+	// stop ends what runs in the background; nil: nothing does.
+	stop func()
+	// atRisk gets each of the risks when it is found.
+	atRisk func(Risk)
+	mu     sync.Mutex
+	// risks are those of the settings of the writer's server.
+	risks []Risk
 }
 
 // Option changes how a database is opened.
@@ -76,6 +83,27 @@ type Option func(*options)
 type options struct {
 	// connections to PostgreSQL, at most.
 	connections int
+	// atRisk gets each risk.
+	atRisk func(Risk)
+	// lookoutEvery is how often somebody looks for another primary.
+	lookoutEvery time.Duration
+}
+
+// Risk is how a database may lose what was confirmed.
+type Risk struct {
+	// Text says how, and what to do.
+	Text string
+	// Grave: it needs no second fault, but a crash of the machine.
+	Grave bool
+}
+
+// WithRisks has each risk given to observe when it is found. It must not block.
+func WithRisks(observe func(Risk)) Option {
+	return func(o *options) {
+		if observe != nil {
+			o.atRisk = observe
+		}
+	}
 }
 
 // WithConnections sets how many connections to PostgreSQL are open at most, at least 4: one is the writer's, and a
@@ -87,7 +115,7 @@ func WithConnections(n int) Option {
 // Open opens a database, "sqlite:PATH" or "postgres://…". A SQLite file is created, readable by its owner only; its
 // folder is not.
 func Open(ctx context.Context, databaseURL string, opts ...Option) (*Engine, error) {
-	o := options{connections: DefaultConnections}
+	o := options{connections: DefaultConnections, atRisk: func(Risk) {}, lookoutEvery: lookoutEvery}
 	for _, opt := range opts {
 		opt(&o)
 	}
@@ -103,8 +131,40 @@ func Open(ctx context.Context, databaseURL string, opts ...Option) (*Engine, err
 	}
 }
 
+// Risks are how the settings of the writer's server may lose what was confirmed, as they were when the writer
+// connected.
+func (e *Engine) Risks() []Risk {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.risks
+}
+
+// noteRisks notes those of the writer's server, and says those that are new.
+func (e *Engine) noteRisks(risks []Risk) {
+	e.mu.Lock()
+	former := e.risks
+	e.risks = risks
+	e.mu.Unlock()
+	for _, r := range risks {
+		if !slices.Contains(former, r) {
+			e.atRisk(r)
+		}
+	}
+}
+
+// background runs something until the engine is closed.
+func (e *Engine) background(run func(context.Context)) {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); run(ctx) }()
+	e.stop = func() { cancel(); <-done }
+}
+
 // Close closes its connections.
 func (e *Engine) Close() error {
+	if e.stop != nil {
+		e.stop()
+	}
 	if e.Read == e.Write {
 		return e.Write.Close()
 	}
@@ -144,6 +204,8 @@ func Unavailable(err error) bool {
 	switch {
 	case errors.As(err, &certificate) || unsupported(err):
 		return false
+	case errors.As(err, new(*FormerPrimaryError)):
+		return true
 	case errors.As(err, &reply):
 		return postgresTransient(reply)
 	default:

@@ -14,8 +14,12 @@ import (
 )
 
 const (
-	// headStart is what the server that took writes last has before the others are asked.
-	headStart = 200 * time.Millisecond
+	// compareFor is how long others may take to answer after the first server that takes writes: one of them may have
+	// been promoted after it. At a start, when none has been seen, it is compareFirst.
+	compareFor   = 200 * time.Millisecond
+	compareFirst = 2 * time.Second
+	// lookoutEvery is how often somebody looks for another primary while nothing seems to be wrong.
+	lookoutEvery = 10 * time.Second
 	// suspectAfter is for how long a transaction runs before somebody looks for another primary, and again every
 	// lookEvery.
 	suspectAfter = 500 * time.Millisecond
@@ -25,24 +29,32 @@ const (
 // hosts are the servers of a PostgreSQL URL. One of them takes writes, and after a failover another one.
 type hosts struct {
 	all []*pgx.ConnConfig
+	// atRisk gets each former primary that is refused, once.
+	atRisk func(Risk)
 
 	mu sync.Mutex
-	// primary is the place of the one that was last seen to take writes, at seen.
-	primary int
-	seen    time.Time
+	// primary is the place of the one that was last seen to take writes, which is serving; at compared the others were
+	// asked, too.
+	primary  int
+	serving  identity
+	compared time.Time
 	// writer is the server that the writer is connected to.
 	writer identity
+	// newest is the highest timeline that was seen, by system.
+	newest map[string]string
+	// refused is what was said last of each.
+	refused []string
 	// open are the connections to each.
 	open []map[net.Conn]bool
 }
 
-func newHosts(cfg *pgx.ConnConfig) *hosts {
-	h := &hosts{}
+func newHosts(cfg *pgx.ConnConfig, atRisk func(Risk)) *hosts {
+	h := &hosts{atRisk: atRisk, newest: map[string]string{}}
 	ways := slices.Concat([]*pgconn.FallbackConfig{{Host: cfg.Host, Port: cfg.Port, TLSConfig: cfg.TLSConfig}},
 		cfg.Fallbacks) // two of a server, where TLS is only preferred
 	places := map[string]int{}
 	for _, way := range ways {
-		name := net.JoinHostPort(way.Host, strconv.Itoa(int(way.Port)))
+		name := address(way.Host, way.Port)
 		place, known := places[name]
 		if known {
 			h.all[place].Fallbacks = append(h.all[place].Fallbacks, way)
@@ -52,7 +64,7 @@ func newHosts(cfg *pgx.ConnConfig) *hosts {
 		one := cfg.Copy()
 		one.Host, one.Port, one.TLSConfig, one.Fallbacks = way.Host, way.Port, way.TLSConfig, nil
 		h.all = append(h.all, one)
-		h.open = append(h.open, map[net.Conn]bool{})
+		h.open, h.refused = append(h.open, map[net.Conn]bool{}), append(h.refused, "")
 	}
 	if len(h.all) > 1 {
 		for place, one := range h.all {
@@ -61,6 +73,8 @@ func newHosts(cfg *pgx.ConnConfig) *hosts {
 	}
 	return h
 }
+
+func address(host string, port uint16) string { return net.JoinHostPort(host, strconv.Itoa(int(port))) }
 
 // tracked notes the connections to a server, so that they can be closed when it is no longer the primary.
 func (h *hosts) tracked(place int, dial pgconn.DialFunc) pgconn.DialFunc {
@@ -92,98 +106,129 @@ func (t tracked) Close() error {
 }
 
 // found notes the server that takes writes. Where it is another one than before, nobody waits for the others any more.
-func (h *hosts) found(place int) {
+func (h *hosts) found(r reached, compared time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.primary, h.seen = place, time.Now()
+	same := h.serving == r.identity // perhaps by another name
+	h.primary, h.serving, h.compared = r.place, r.identity, compared
+	if same {
+		return
+	}
 	for i, open := range h.open {
 		for conn := range open {
-			if i != place {
+			if i != r.place {
 				_ = conn.Close() // whoever uses it has an error
 			}
 		}
 	}
 }
 
-func (h *hosts) latest() (place int, seen time.Time) {
+func (h *hosts) latest() (place int, compared time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.primary, h.seen
+	return h.primary, h.compared
 }
 
-// current is the server that takes writes, asked unless that is known of this moment.
-func (h *hosts) current(ctx context.Context) (*pgx.ConnConfig, error) {
-	place, seen := h.latest()
-	if len(h.all) > 1 && time.Since(seen) > rested {
-		conn, err := h.connect(ctx, func(*pgx.ConnConfig) {})
+// current is the place of the server that takes writes, asked unless that is known of this moment.
+func (h *hosts) current(ctx context.Context) (place int, err error) {
+	place, compared := h.latest()
+	if len(h.all) > 1 && time.Since(compared) > rested {
+		r, err := h.connect(ctx, plain)
 		if err != nil {
-			return nil, err
+			return 0, err
 		}
-		_ = conn.Close(ctx) // it has answered
-		place, _ = h.latest()
+		_ = r.conn.Close(ctx) // it has answered
+		place = r.place
 	}
-	return h.all[place], nil
+	return place, nil
 }
+
+func plain(*pgx.ConnConfig) {}
 
 // reached is what a try to connect came to.
 type reached struct {
 	place int
 	conn  *pgx.Conn
-	err   error
+	identity
+	err error
 }
 
-// connect connects to the server that takes writes. All are tried side by side, but for a head start: one that does
-// not answer holds up nobody.
-func (h *hosts) connect(ctx context.Context, adjust func(*pgx.ConnConfig)) (*pgx.Conn, error) {
-	first, _ := h.latest()
+// connect connects to the server that takes writes; of several, to the one that was promoted last. All are asked side
+// by side: one that does not answer holds up nobody for long.
+func (h *hosts) connect(ctx context.Context, adjust func(*pgx.ConnConfig)) (reached, error) {
 	if len(h.all) == 1 {
 		r := h.reach(ctx, 0, adjust)
-		return r.conn, r.err
+		return r, r.err
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	wait, compared := h.comparison()
+	trying, cancel := context.WithCancel(ctx)
 	defer cancel()
-	tries, failed := make(chan reached, len(h.all)), make(chan struct{})
+	tries := make(chan reached, len(h.all))
 	for place := range h.all {
-		go func() {
-			if place != first {
-				select {
-				case <-failed:
-				case <-time.After(headStart):
-				case <-ctx.Done():
-				}
-			}
-			r := h.reach(ctx, place, adjust)
-			if place == first && r.err != nil {
-				close(failed)
-			}
-			tries <- r
-		}()
+		go func() { tries <- h.reach(trying, place, adjust) }()
 	}
-	var won *pgx.Conn
+	var found []reached
 	var errs []error
 	for range h.all {
-		switch r := <-tries; {
-		case r.err != nil:
+		r := <-tries
+		if r.err != nil {
 			errs = append(errs, r.err)
-		case won != nil:
-			_ = r.conn.Close(ctx) // it came second
-		default:
-			won = r.conn
-			cancel()
-			h.found(r.place)
+			continue
+		}
+		if found = append(found, r); len(found) == 1 {
+			defer time.AfterFunc(wait, cancel).Stop()
 		}
 	}
-	if won == nil {
-		return nil, errors.Join(errs...)
+	return h.choose(ctx, found, compared, errs)
+}
+
+// comparison is how long others may take to answer, and when they are, or were, asked.
+func (h *hosts) comparison() (wait time.Duration, compared time.Time) {
+	_, compared = h.latest()
+	switch now := time.Now(); {
+	case h.isNew():
+		return compareFirst, now
+	case now.Sub(compared) > rested:
+		return compareFor, now
+	default:
+		return 0, compared
 	}
-	return won, nil
+}
+
+// choose keeps the connection to the server that was promoted last, and closes the others.
+func (h *hosts) choose(
+	ctx context.Context, found []reached, compared time.Time, errs []error,
+) (chosen reached, err error) {
+	for _, r := range found {
+		if err := h.admit(r.place, r.identity); err != nil {
+			errs = append(errs, err)
+		} else if chosen.conn == nil {
+			chosen = r
+			continue
+		}
+		_ = r.conn.Close(ctx) // it came second
+	}
+	if chosen.conn == nil {
+		return reached{}, errors.Join(errs...)
+	}
+	h.found(chosen, compared)
+	return chosen, nil
 }
 
 func (h *hosts) reach(ctx context.Context, place int, adjust func(*pgx.ConnConfig)) reached {
 	cfg := h.all[place].Copy()
 	adjust(cfg)
-	conn, err := pgx.ConnectConfig(ctx, cfg)
-	return reached{place, conn, err}
+	r := reached{place: place}
+	if r.conn, r.err = pgx.ConnectConfig(ctx, cfg); r.err != nil {
+		return r
+	}
+	if r.identity, r.err = identityOf(ctx, r.conn.PgConn()); r.err == nil {
+		r.err = h.admit(place, r.identity)
+	}
+	if r.err != nil {
+		_ = r.conn.Close(ctx) // it has answered
+	}
+	return r
 }
 
 // watch looks for another primary while a transaction takes long, until stop is called. Where there is one, it closes
@@ -214,19 +259,19 @@ func (h *hosts) replaced(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	primary, _ := h.latest()
-	others := make(chan int, len(h.all))
+	others := make(chan reached, len(h.all))
 	var asking sync.WaitGroup
 	for place := range h.all {
 		if place == primary {
 			continue
 		}
 		asking.Go(func() {
-			r := h.reach(ctx, place, func(*pgx.ConnConfig) {})
+			r := h.reach(ctx, place, plain)
 			if r.err != nil {
 				return
 			}
-			if i, err := identityOf(ctx, r.conn.PgConn()); err == nil && h.succeeded(i) {
-				others <- place
+			if h.succeeded(r.identity) {
+				others <- r
 				cancel()
 			}
 			_ = r.conn.Close(ctx) // it has answered
@@ -234,65 +279,50 @@ func (h *hosts) replaced(ctx context.Context) bool {
 	}
 	asking.Wait()
 	select {
-	case place := <-others:
-		h.found(place)
+	case r := <-others:
+		h.found(r, time.Now())
 		return true
 	default:
 		return false
 	}
 }
 
-// identity sets a server apart from others.
-type identity struct {
-	// started is when it was started, by its own clock.
-	started string
-	// timeline is its history's, eight hexadecimal digits: each promotion begins a higher one. Empty: it does not say.
-	timeline string
-}
-
-// succeeds reports whether a server that takes writes is one that was promoted after another. A former primary that
-// was started again takes writes, too, and must never be taken for the new one.
-func (i identity) succeeds(other identity) bool {
-	if i.timeline != "" && other.timeline != "" {
-		return i.timeline > other.timeline
+// lookout looks for another primary until ctx ends. Whoever was started while it could reach a former primary alone
+// moves to the new one.
+func (h *hosts) lookout(ctx context.Context, every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			h.replaced(ctx)
+		case <-ctx.Done():
+			return
+		}
 	}
-	return i.started != other.started
 }
 
-func (h *hosts) succeeded(by identity) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return by.succeeds(h.writer)
-}
-
-// entered notes which server the writer is connected to.
-func (h *hosts) entered(i identity) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.writer = i
-}
-
-var (
-	sqlStarted  = sqls.Get("postgres/started")
-	sqlTimeline = sqls.Get("postgres/timeline")
-)
-
-// identityOf asks a server that takes writes.
-func identityOf(ctx context.Context, conn *pgconn.PgConn) (i identity, err error) {
-	if i.started, err = single(conn.Exec(ctx, sqlStarted).ReadAll()); err == nil {
-		i.timeline, _ = single(conn.Exec(ctx, sqlTimeline).ReadAll()) // not every hosted one says it
-	}
-	return i, err
-}
-
-// single is the one value of the last of several results.
-func single(results []*pgconn.Result, err error) (string, error) {
+// row is the one row of the last of several results.
+func row(results []*pgconn.Result, err error) ([]string, error) {
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	last := results[len(results)-1]
 	if last.Err != nil || len(last.Rows) != 1 {
-		return "", errors.Join(last.Err, errors.New("the server has not answered with one row"))
+		return nil, errors.Join(last.Err, errors.New("the server has not answered with one row"))
 	}
-	return string(last.Rows[0][0]), nil
+	values := make([]string, len(last.Rows[0]))
+	for i, value := range last.Rows[0] {
+		values[i] = string(value)
+	}
+	return values, nil
+}
+
+// single is the first value of it.
+func single(results []*pgconn.Result, err error) (string, error) {
+	values, err := row(results, err)
+	if err != nil {
+		return "", err
+	}
+	return values[0], nil
 }

@@ -17,8 +17,7 @@ import (
 func TestSilentPrimary(t *testing.T) {
 	t.Parallel()
 	primary := testkit.PostgresOwn(t)
-	admin(t, primary.URL(), `CREATE TABLE commits (writer BIGINT PRIMARY KEY, number BIGINT NOT NULL,
-		asked BIGINT NOT NULL DEFAULT 0, at BIGINT NOT NULL)`)
+	admin(t, primary.URL(), commitsTable)
 	standby, link := primary.Standby(primary.Addr()), testkit.NewLink(t, primary.Addr())
 	both := link.Addr() + "," + standby.Addr()
 	e, err := Open(t.Context(), strings.Replace(primary.URL(), primary.Addr(), both, 1)+"&connect_timeout=3600")

@@ -22,6 +22,8 @@ type session interface {
 	begin(ctx context.Context, query string) error
 	// discard closes the connection for good: nothing that was begun on it goes on in the next one.
 	discard()
+	// process is the number of the server's process that it was proven to have; 0 where the database has no server.
+	process() int64
 }
 
 // Statement is one that an operation runs, and what came of it.
@@ -95,41 +97,46 @@ const rested = time.Second
 // postgresSession is a session with PostgreSQL that sends many statements in one round trip.
 type postgresSession struct {
 	conn *pgx.Conn
+	// hosts know whether its server, which is this one, has been succeeded by another.
+	hosts  *hosts
+	server identity
 	// warning is the latest that the server sent.
 	warning *pgconn.Notice
 	// opening is a statement that waits to be sent with the next ones.
 	opening string
 	used    time.Time
+	backend int64
 }
 
 // planned has a Committer's statements planned once, for tables of any size: while these are small and new, the
 // server would plan each run anew, or remember a plan that reads whole tables. Each finds a few rows by a key.
 var planned = sqls.Get("postgres/plan_once")
 
-func newPostgresSession(ctx context.Context, h *hosts) (session, error) {
-	p := &postgresSession{}
-	conn, err := h.connect(ctx, func(cfg *pgx.ConnConfig) {
+func newPostgresSession(ctx context.Context, h *hosts) (*postgresSession, error) {
+	p := &postgresSession{hosts: h}
+	r, err := h.connect(ctx, func(cfg *pgx.ConnConfig) {
 		cfg.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { p.noticed(n) }
 	})
 	if err != nil {
 		return nil, fmt.Errorf("connection: %w", err)
 	}
-	p.conn = conn
-	_, err = conn.PgConn().Exec(ctx, planned).ReadAll()
-	if err == nil {
-		var i identity
-		if i, err = identityOf(ctx, conn.PgConn()); err == nil {
-			h.entered(i)
-			return p, nil
-		}
+	p.conn, p.server = r.conn, r.identity
+	if _, err := p.conn.PgConn().Exec(ctx, planned).ReadAll(); err != nil {
+		p.discard()
+		return nil, fmt.Errorf("connection: %w", err)
 	}
-	p.discard()
-	return nil, fmt.Errorf("connection: %w", err)
+	h.entered(p.server)
+	return p, nil
 }
+
+var errSucceeded = errors.New("another server of PostgreSQL has been promoted after the one of this connection")
 
 // begin opens a transaction, together with its first statements: unless the connection may be dead, since then it
 // would be in doubt what has become of them.
 func (p *postgresSession) begin(ctx context.Context, query string) error {
+	if p.hosts.outdated(p.server) {
+		return errSucceeded // the committer drops it, and connects to the other one
+	}
 	if time.Since(p.used) > rested {
 		return exec(ctx, p, query)
 	}
@@ -185,6 +192,8 @@ func (s *Statement) read(results pgx.BatchResults) {
 		s.err = err
 	}
 }
+
+func (p *postgresSession) process() int64 { return p.backend }
 
 func (p *postgresSession) discard() {
 	ctx, cancel := context.WithCancel(context.Background())

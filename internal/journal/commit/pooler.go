@@ -22,22 +22,33 @@ const poolerRounds = 5
 // CheckPooler reports whether a pooler stands before PostgreSQL. It is ErrTransactionPooler where that does not keep a
 // session for each connection.
 func CheckPooler(ctx context.Context, cfg *pgx.ConnConfig) (pooled bool, err error) {
-	h := newHosts(cfg)
-	plain := func(*pgx.ConnConfig) {}
+	return newHosts(cfg, func(Risk) {}).checkPooler(ctx)
+}
+
+func (h *hosts) checkPooler(ctx context.Context) (pooled bool, err error) {
 	one, err := h.connect(ctx, plain)
 	if err != nil {
 		return false, err
 	}
-	defer func() { _ = one.Close(ctx) }() // it only asked
-	if pooled, err = behindPooler(ctx, one.PgConn()); err != nil || !pooled {
+	defer func() { _ = one.conn.Close(ctx) }() // it only asked
+	if pooled, err = behindPooler(ctx, one.conn.PgConn()); err != nil || !pooled {
 		return false, err
 	}
 	other, err := h.connect(ctx, plain)
 	if err != nil {
 		return true, err
 	}
-	defer func() { _ = other.Close(ctx) }() // it only asked
-	return true, shareSessions(ctx, one.PgConn(), other.PgConn())
+	defer func() { _ = other.conn.Close(ctx) }() // it only asked
+	return true, shareSessions(ctx, one.conn.PgConn(), other.conn.PgConn())
+}
+
+// behindPooler reports whether it is so, and notes the process that the session has.
+func (p *postgresSession) behindPooler(ctx context.Context) (bool, error) {
+	backend, err := backendOf(ctx, p.conn.PgConn())
+	if err == nil {
+		p.backend, err = strconv.ParseInt(backend, 10, 64)
+	}
+	return p.backend != int64(p.conn.PgConn().PID()), err
 }
 
 // behindPooler reports whether somebody else than the server has answered the connection.

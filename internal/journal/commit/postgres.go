@@ -34,12 +34,12 @@ func openPostgres(ctx context.Context, databaseURL string, o options) (*Engine, 
 		return nil, err
 	}
 	e := &Engine{
-		Name: "postgres", hosts: newHosts(cfg),
+		Name: "postgres", hosts: newHosts(cfg, o.atRisk),
 		begin: "BEGIN ISOLATION LEVEL READ COMMITTED", beginAlone: "BEGIN ISOLATION LEVEL REPEATABLE READ",
 		ReadTx:  &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead},
 		timeout: 10 * time.Second, busy: func(error) bool { return false },
-		Transient: postgresTransient, refused: postgresRefused, answered: postgresAnswered, readOnly: postgresReadOnly,
-		numbered: true,
+		Transient: postgresTransient, refused: postgresRefused, answered: postgresAnswered, lost: postgresLost,
+		numbered: true, atRisk: o.atRisk,
 	}
 	unasked := func(context.Context, stdlib.ShouldPingParams) bool { return false } // current asks
 	db := sql.OpenDB(patient{stdlib.GetConnector(*cfg, stdlib.OptionBeforeConnect(e.stamp),
@@ -55,16 +55,23 @@ func openPostgres(ctx context.Context, databaseURL string, o options) (*Engine, 
 			db.SetMaxIdleConns(0) // our own reads may have the last ones
 			db.SetMaxIdleConns(reads)
 		}
-		return s, err
+		if err != nil {
+			return nil, err
+		}
+		if err := e.prove(ctx, s); err != nil {
+			s.discard()
+			return nil, fmt.Errorf("connection: %w", err)
+		}
+		return s, nil
 	}
-	if _, err = CheckPooler(ctx, cfg); err == nil {
+	if _, err = e.hosts.checkPooler(ctx); err == nil {
 		err = e.checkVersion(ctx)
-	}
-	if err == nil {
-		err = e.checkDurability(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("postgres %s/%s: %w", cfg.Host, cfg.Database, err), e.Close())
+	}
+	if len(e.hosts.all) > 1 {
+		e.background(func(ctx context.Context) { e.hosts.lookout(ctx, o.lookoutEvery) })
 	}
 	return e, nil
 }
@@ -145,27 +152,34 @@ func SetLater(cfg *pgx.ConnConfig) {
 	cfg.AfterConnect = setUp(parameters)
 }
 
-// A connection of the pool keeps how many of the writer's had failed before it was made, and when it was last seen to
-// take writes.
+// A connection of the pool keeps how many of the writer's had failed before it was made, when it was last seen to take
+// writes, and which server it leads to.
 const (
 	replacedKey = "recarga.replaced"
 	writableKey = "recarga.writable"
+	identityKey = "recarga.identity"
 )
 
 // stamp has a connection of the pool made to the server that takes writes.
 func (e *Engine) stamp(ctx context.Context, cfg *pgx.ConnConfig) error {
 	replaced := e.replaced.Load()
-	primary, err := e.hosts.current(ctx)
+	place, err := e.hosts.current(ctx)
 	if err != nil {
 		return err
 	}
+	primary := e.hosts.all[place]
 	*cfg = *primary
 	cfg.AfterConnect = func(ctx context.Context, conn *pgconn.PgConn) error {
 		if err := primary.AfterConnect(ctx, conn); err != nil {
 			return err
 		}
-		conn.CustomData()[replacedKey], conn.CustomData()[writableKey] = replaced, time.Now()
-		return nil
+		server, err := identityOf(ctx, conn)
+		if err == nil {
+			err = e.hosts.admit(place, server)
+		}
+		data := conn.CustomData()
+		data[replacedKey], data[writableKey], data[identityKey] = replaced, time.Now(), server
+		return err
 	}
 	return nil
 }
@@ -173,7 +187,7 @@ func (e *Engine) stamp(ctx context.Context, cfg *pgx.ConnConfig) error {
 // current refuses a connection of the pool whose server may have been replaced: what is read there is old.
 func (e *Engine) current(ctx context.Context, conn *pgx.Conn) error {
 	data := conn.PgConn().CustomData()
-	if data[replacedKey] != e.replaced.Load() {
+	if server, _ := data[identityKey].(identity); data[replacedKey] != e.replaced.Load() || e.hosts.outdated(server) {
 		return driver.ErrBadConn
 	}
 	if at, _ := data[writableKey].(time.Time); time.Since(at) > rested {
@@ -201,33 +215,57 @@ func (e *Engine) checkVersion(ctx context.Context) error {
 	return nil
 }
 
-var sqlDurability = sqls.Get("postgres/durability")
-
-// checkDurability asks what a connection really has, whatever it has asked for.
-func (e *Engine) checkDurability(ctx context.Context) error {
-	var fsync, fullPages, synchronous string
-	var standbys bool
-	if err := e.Read.QueryRowContext(ctx, sqlDurability).Scan(&fsync, &fullPages, &synchronous, &standbys); err != nil {
+// prove refuses a writer's connection that may lose what it confirms: a failover, a pooler or an administrator may
+// have changed what was so at the start.
+func (e *Engine) prove(ctx context.Context, s *postgresSession) error {
+	if err := e.checkDurability(ctx, s.conn.PgConn()); err != nil {
 		return err
 	}
+	pooled, err := s.behindPooler(ctx)
+	if err != nil || !pooled {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, slotWait+askTimeout)
+	defer cancel()
+	other, err := e.Read.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = other.Close() }() // it goes back to the pool
+	return other.Raw(func(conn any) error {
+		return shareSessions(ctx, s.conn.PgConn(), conn.(*stdlib.Conn).Conn().PgConn())
+	})
+}
+
+var sqlDurability = sqls.Get("postgres/durability")
+
+// checkDurability asks what the writer's connection really has, whatever it has asked for.
+func (e *Engine) checkDurability(ctx context.Context, conn *pgconn.PgConn) error {
+	has, err := row(conn.Exec(ctx, sqlDurability).ReadAll())
+	if err != nil {
+		return err
+	}
+	fsync, fullPages, synchronous, standbys := has[0], has[1], has[2], has[3] == "t"
 	if synchronous == "off" {
 		return errors.New("synchronous_commit is off, whatever a connection sets, so that a crash loses orders that were " +
 			"accepted; a pooler before the server must keep what a session sets")
 	}
+	var risks []Risk
 	if fsync == "off" {
-		e.Risks = append(e.Risks, "fsync is off: a crash of the machine destroys the book of record")
+		risks = append(risks, Risk{Text: "fsync is off: a crash of the machine destroys the book of record", Grave: true})
 	}
 	if fullPages == "off" {
-		e.Risks = append(e.Risks, "full_page_writes is off: a crash in the middle of a write leaves torn pages, unless the "+
-			"file system prevents it")
+		risks = append(risks, Risk{Text: "full_page_writes is off: a crash in the middle of a write leaves torn pages, " +
+			"unless the file system prevents it"})
 	}
 	if standbys && slices.Contains([]string{"local", "remote_write"}, synchronous) {
-		e.Risks = append(e.Risks, "synchronous_commit is "+synchronous+": a failover loses what was confirmed")
+		risks = append(risks, Risk{Text: "synchronous_commit is " + synchronous + ": a failover loses what was confirmed"})
 	}
+	e.noteRisks(risks)
 	return nil
 }
 
-// postgresTransient: a lost connection, a server that restarts or has become a standby, or a
+// postgresTransient: a lost connection or session, a server that restarts or has become a standby, or a
 // transaction that got in another's way.
 func postgresTransient(err error) bool {
 	var e *pgconn.PgError
@@ -235,7 +273,20 @@ func postgresTransient(err error) bool {
 		return true
 	}
 	return slices.Contains([]string{"08", "40", "57"}, e.Code[:2]) || slices.Contains([]string{"25006", "25P03", "53300",
-		"55P03"}, e.Code)
+		"55P03"}, e.Code) || postgresForeign(err)
+}
+
+// postgresForeign: what the session has prepared is not there, or somebody else's is. A pooler has given it the
+// session of another connection.
+func postgresForeign(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && slices.Contains([]string{"26000", "42P05"}, e.Code)
+}
+
+// dividedByZero: see sqlCommit.
+func dividedByZero(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && e.Code == "22012"
 }
 
 // isFull: the server has no connection left, for this user or at all.
@@ -244,10 +295,10 @@ func isFull(err error) bool {
 	return errors.As(err, &e) && e.Code == "53300"
 }
 
-// postgresReadOnly: it was the primary, and no longer is.
-func postgresReadOnly(err error) bool {
+// postgresLost: the session's server was the primary, and no longer is; or the session is another one.
+func postgresLost(err error) bool {
 	var e *pgconn.PgError
-	return errors.As(err, &e) && e.Code == "25006"
+	return errors.As(err, &e) && e.Code == "25006" || postgresForeign(err) || errors.Is(err, ErrTransactionPooler)
 }
 
 func postgresAnswered(err error) bool {

@@ -50,7 +50,7 @@ func openSQLite(ctx context.Context, path string) (*Engine, error) {
 		begin:   "BEGIN IMMEDIATE", beginAlone: "BEGIN IMMEDIATE", ReadTx: &sql.TxOptions{ReadOnly: true},
 		beginFor: 10 * time.Second, busy: sqliteBusy,
 		Transient: func(error) bool { return false }, refused: sqliteBusy,
-		answered: func(error) bool { return true }, readOnly: func(error) bool { return false },
+		answered: func(error) bool { return true }, lost: func(error) bool { return false },
 	}
 	if err := e.checkWAL(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("sqlite %s: %w", path, err), e.Close())

@@ -53,6 +53,8 @@ func (d *sqliteSession) do(_ context.Context, statements ...*Statement) {
 	}
 }
 
+func (*sqliteSession) process() int64 { return 0 }
+
 func (d *sqliteSession) begin(ctx context.Context, query string) error { return exec(ctx, d, query) }
 
 func (d *sqliteSession) run(c *Statement) (err error) {

@@ -9,7 +9,6 @@ import (
 	"math"
 	"time"
 
-	"recarga/internal/journal/commit"
 	"recarga/internal/journal/tables"
 	"recarga/topup"
 )
@@ -44,7 +43,7 @@ func (r *Reader) Feed(
 				return err
 			}
 			events, err = tables.Query(ctx, t, func(row tables.Scanner) (topup.Event, error) {
-				ev, err := tables.ScanEvent(commit.Behind{Scanner: row, First: &next.Position})
+				ev, err := tables.ScanEvent(tables.Behind{Scanner: row, First: &next.Position})
 				next.Event = ev.ID
 				return ev, err
 			}, sqls.Get("feed"), caller, after.Position, upTo, limit)

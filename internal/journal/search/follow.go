@@ -8,7 +8,7 @@ import (
 	"recarga/topup"
 )
 
-// Version tells whether an order has changed: two moments of it that its caller can tell apart have two.
+// Version says whether an order has changed: two moments of it that its caller sees as different have two.
 type Version struct {
 	updatedAt int64 // in microseconds
 	state     topup.State

@@ -78,9 +78,11 @@ func eventQuery(f topup.EventFilter, first, last []byte) (string, []any, error) 
 		l.where(true, sqls.Get("delivered_events"))
 	case topup.EventExhausted:
 		l.where(true, sqls.Get("exhausted_events"))
+	case topup.EventKept:
+		l.where(true, sqls.Get("kept_events"))
 	default:
 		return "", nil, &topup.FieldError{
-			Field: "state", Value: string(f.State), Allowed: "one of pending, delivered, exhausted",
+			Field: "state", Value: string(f.State), Allowed: "one of pending, delivered, exhausted, kept",
 		}
 	}
 	l.where(f.Endpoint == topup.DefaultEndpoint, sqls.Get("events_of_callback"))

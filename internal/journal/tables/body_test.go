@@ -28,6 +28,25 @@ func TestBodyWordsStay(t *testing.T) {
 	}
 }
 
+// TestTryOfAnotherRelease: the release before reads a try with a response, and this one reads those of the release
+// before.
+func TestTryOfAnotherRelease(t *testing.T) {
+	line, err := EncodeTry(topup.Try{At: time.Unix(1, 0), Response: &topup.TryResponse{Body: "busy"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var at int64
+	var status int
+	var former topup.Try
+	if err := json.Unmarshal([]byte(line), &[]any{&at, &status, &former.DurationMS, &former.Error}); err != nil || at != 1e6 {
+		t.Errorf("the release before reads %d of %s: %v", at, line, err)
+	}
+	tries, err := decodeTries("[1000000,503,7,\"\"]\n" + line)
+	if err != nil || len(tries) != 2 || tries[0].Response != nil || tries[1].Response.Body != "busy" {
+		t.Errorf("read %+v: %v", tries, err)
+	}
+}
+
 func FuzzBody(f *testing.F) {
 	f.Add("shop", "Aprobado", "cart", "7")
 	f.Add(`","state":"`, "\x01\x1f", `{"type":"topup.`, "\u2028\xff")

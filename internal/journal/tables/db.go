@@ -46,13 +46,16 @@ type Config struct {
 	Observe func(commit.Commit)
 	// Unmigrated: tables that are older are left as they are, and not opened: see OutdatedError.
 	Unmigrated bool
+	// AtRisk gets each risk of what was confirmed: see commit.WithRisks. nil: nobody does.
+	AtRisk func(commit.Risk)
 	// Connections to PostgreSQL are at most so many: see commit.WithConnections.
 	Connections int
 }
 
 // Open opens the database, creates what is missing in it, and starts its writer.
 func Open(ctx context.Context, databaseURL string, cfg Config) (*DB, error) {
-	e, err := commit.Open(ctx, databaseURL, commit.WithConnections(cfg.Connections))
+	e, err := commit.Open(ctx, databaseURL, commit.WithConnections(cfg.Connections),
+		commit.WithRisks(cfg.AtRisk))
 	if err != nil {
 		return nil, err
 	}

@@ -56,13 +56,18 @@ func ScanEvent(row Scanner) (ev topup.Event, err error) {
 	return ev, err
 }
 
-// EncodeTry is one line of an event's tries.
+// EncodeTry is one line of an event's tries. Only a try whose answer said something has a fifth part, which a process
+// of the release before passes over.
 func EncodeTry(try topup.Try) (string, error) {
 	status := 0
 	if try.Status != nil {
 		status = *try.Status
 	}
-	line, err := json.Marshal([]any{try.At.UnixMicro(), status, try.DurationMS, Text(string(try.Error))})
+	parts := []any{try.At.UnixMicro(), status, try.DurationMS, Text(string(try.Error))}
+	if try.Response != nil {
+		parts = append(parts, try.Response)
+	}
+	line, err := json.Marshal(parts)
 	return string(line) + "\n", err
 }
 
@@ -72,7 +77,7 @@ func decodeTries(lines string) ([]topup.Try, error) {
 		var at int64
 		var status int
 		var try topup.Try
-		err := d.Decode(&[]any{&at, &status, &try.DurationMS, &try.Error})
+		err := d.Decode(&[]any{&at, &status, &try.DurationMS, &try.Error, &try.Response})
 		if errors.Is(err, io.EOF) {
 			return tries, nil
 		}

@@ -16,6 +16,9 @@ import (
 // Scanner reads the columns of a row.
 type Scanner = commit.Scanner
 
+// Behind is a row whose first column is read apart from the others.
+type Behind = commit.Behind
+
 // Querier is the database or a transaction.
 type Querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)

@@ -20,7 +20,7 @@ const mostTogether = 64
 type together struct {
 	NoHook
 	client redis.UniversalClient
-	// timeout bounds a pipeline, which is on nobody's own time.
+	// timeout bounds a pipeline, which is on nobody's own time, and a lone command, for which others wait.
 	timeout time.Duration
 
 	mu sync.Mutex
@@ -53,11 +53,13 @@ func (t *together) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 			}
 		}
 		defer t.pass()
+		ctx, cancel := context.WithTimeout(ctx, t.timeout) // others wait, who may have less time
+		defer cancel()
 		return next(ctx, cmd)
 	}
 }
 
-// Together is that hook for a client; timeout bounds a pipeline, which is on nobody's own time.
+// Together is that hook for a client; timeout bounds a pipeline, which is on nobody's own time, and a lone command.
 func Together(client redis.UniversalClient, timeout time.Duration) redis.Hook {
 	return &together{client: client, timeout: timeout}
 }

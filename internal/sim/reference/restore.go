@@ -50,6 +50,6 @@ func (j *Journal) claim(o *order, r topup.Request, now time.Time) {
 			ev.Caller, ev.CallbackURL = o.Caller, o.CallbackURL
 		}
 	}
-	j.notify(o, topup.EventTypeOf(o.State), now)
+	j.notify(o, topup.ClaimEventOf(o.State, o.notified), now)
 	j.events[len(j.events)-1].DueAt = now
 }

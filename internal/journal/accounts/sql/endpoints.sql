@@ -22,6 +22,9 @@ SELECT failing_since, last_failed_at, disabled_at, reason FROM failing_endpoints
 -- name: disabled
 SELECT COUNT(*) FROM failing_endpoints WHERE disabled_at IS NOT NULL
 
+-- name: failing_long
+SELECT COUNT(*) FROM failing_endpoints WHERE disabled_at IS NULL AND failing_since <= $1 AND last_failed_at >= $2
+
 -- name: delivered_to
 SELECT COUNT(*)
 FROM (SELECT 1 FROM events e JOIN orders o ON o.key = e.order_key WHERE o.caller = $1 AND e.endpoint = $2

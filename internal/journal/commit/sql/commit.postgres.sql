@@ -16,7 +16,7 @@ SELECT set_config($1, $2, false)
 SELECT pg_postmaster_start_time()::text
 
 -- name: timeline
-SELECT substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)
+SELECT (pg_control_system()).system_identifier::text, substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)
 
 -- name: backend
 SELECT pg_backend_pid()::text

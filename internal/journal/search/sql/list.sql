@@ -87,6 +87,9 @@ AND e.state = 'delivered'
 -- name: exhausted_events
 AND e.state = 'exhausted'
 
+-- name: kept_events
+AND e.state = 'kept'
+
 -- name: events_of_callback
 AND e.endpoint = ''
 

@@ -1,7 +1,6 @@
 package webhook_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -283,7 +282,7 @@ func TestWarnsBeforeDisabling(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			j := openJournal(t)
 			bad, good := newReceiver(t, status(500)), newReceiver(t, status(204))
-			var log bytes.Buffer
+			var log lockedBuffer
 			d := deliverer(t, webhook.Config{Health: j, DisableAfter: after, Log: slog.New(slog.NewJSONHandler(&log, nil))}, j,
 				shops{"shop": {{URL: bad.URL + "/?token=hush", Secrets: []string{vectorSecret}},
 					{Name: "crm", URL: good.URL, Secrets: []string{vectorSecret}}}})

@@ -115,7 +115,7 @@ func soon(w http.ResponseWriter, r *http.Request) {
 	says(503, "", "Retry-After", time.Now().Add(2*time.Second).UTC().Format(http.TimeFormat))(w, r)
 }
 
-// exchange is what a client is notified to do, the answers that it gets, and what it must make of them.
+// exchange is what a client has to do, the answers that it gets, and what it must make of them.
 type exchange struct {
 	id      string
 	does    string // place, unless it says otherwise

@@ -31,7 +31,7 @@ type language struct {
 	// program and debian are the interpreter and its packages, units the tests of the client's own folder.
 	program, debian string
 	units           []string
-	// driver is a program that does with the client what it is notified, line by line. It runs in folder.
+	// driver is a program that does with the client what each line says. It runs in folder.
 	driver []string
 	folder string
 	env    []string
@@ -109,7 +109,7 @@ type answered struct {
 	elapsed  time.Duration
 }
 
-// deed is what a driver is to do.
+// deed is one thing that a driver is to do.
 type deed map[string]any
 
 func (l language) start(t *testing.T) *driver {

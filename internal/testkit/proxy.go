@@ -44,6 +44,8 @@ func (p *Proxy) Asked() []*http.Request {
 }
 
 func (p *Proxy) connect(w http.ResponseWriter, r *http.Request) {
+	p.open.Add(1) // Close does not wait for a handler that has taken its connection over
+	defer p.open.Done()
 	p.mu.Lock()
 	p.asked = append(p.asked, r)
 	p.mu.Unlock()

@@ -1,6 +1,7 @@
 package clienttypes
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,6 +39,24 @@ func TestTypesAreOfTheDocument(t *testing.T) {
 		}
 		if strings.Contains(string(text), "// Made by go generate") && !made[path] {
 			t.Errorf("%s is of no schema that the clients need: delete it", path)
+		}
+	}
+}
+
+// TestClientsAreOneRelease: a client says the same version wherever it says one, and all say the same.
+func TestClientsAreOneRelease(t *testing.T) {
+	const version = "0.1.0"
+	for path, says := range map[string]string{
+		"node/package.json": `"version": "%s"`, "node/package-lock.json": `"version": "%s"`,
+		"python/pyproject.toml": `version = "%s"`, "python/recarga/_client.py": `__version__ = "%s"`,
+		"php/composer.json": `"version": "%s"`, "php/src/Client.php": `VERSION = '%s'`,
+	} {
+		text, err := os.ReadFile("../../clients/" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := fmt.Sprintf(says, version); !strings.Contains(string(text), want) {
+			t.Errorf("%s has no %s", path, want)
 		}
 	}
 }

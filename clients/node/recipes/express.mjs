@@ -14,7 +14,9 @@ app.post("/recarga", express.raw({ type: "*/*", limit: "1mb" }), (request, respo
     if (!(error instanceof WebhookError)) throw error;
     return response.status(400).end();
   }
-  // Store it here: once for each event.id, and only if event.data.sequence is higher than the order's last one.
-  console.log(event.id, event.type, event.data.distributor_transaction_id, event.data.state);
+  if (event.type.startsWith("topup.")) { // not a ping
+    // Store it here: once for each event.id, and only if event.data.sequence is higher than the order's last one.
+    console.log(event.id, event.type, event.data.distributor_transaction_id, event.data.state);
+  }
   response.status(204).end();
 });

@@ -11,7 +11,9 @@ export async function POST(request) {
     if (!(error instanceof WebhookError)) throw error;
     return new Response(null, { status: 400 });
   }
-  // Store it here: once for each event.id, and only if event.data.sequence is higher than the order's last one.
-  console.log(event.id, event.type, event.data.distributor_transaction_id, event.data.state);
+  if (event.type.startsWith("topup.")) { // not a ping
+    // Store it here: once for each event.id, and only if event.data.sequence is higher than the order's last one.
+    console.log(event.id, event.type, event.data.distributor_transaction_id, event.data.state);
+  }
   return new Response(null, { status: 204 });
 }

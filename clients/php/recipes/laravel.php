@@ -17,7 +17,9 @@ Route::post('/recarga', function (Request $request) {
     } catch (WebhookException) {
         return response()->noContent(400);
     }
-    // Store it here: once for each $event->id, and only if $event->sequence is higher than the order's last one.
-    Log::info($event->type, ['event' => $event->id, 'order' => $event->order?->distributor_transaction_id]);
+    if ($event->order !== null) { // not a ping
+        // Store it here: once for each $event->id, and only if $event->sequence is higher than the order's last one.
+        Log::info($event->type, ['event' => $event->id, 'order' => $event->order->distributor_transaction_id]);
+    }
     return response()->noContent();
 });

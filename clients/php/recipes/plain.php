@@ -16,6 +16,8 @@ try {
     http_response_code(400);
     exit;
 }
-// Store it here: once for each $event->id, and only if $event->sequence is higher than the order's last one.
-error_log("$event->id $event->type {$event->order?->distributor_transaction_id} {$event->order?->state}");
+if ($event->order !== null) { // not a ping
+    // Store it here: once for each $event->id, and only if $event->sequence is higher than the order's last one.
+    error_log("$event->id $event->type {$event->order->distributor_transaction_id} {$event->order->state}");
+}
 http_response_code(204);

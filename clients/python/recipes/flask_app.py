@@ -15,6 +15,8 @@ def receive():
         event = webhook.verify(request.get_data(), request.headers)
     except WebhookError:
         return "", 400
-    # Store it here: once for each event["id"], and only if event["data"]["sequence"] is higher than the order's last.
-    print(event["id"], event["type"], event["data"]["distributor_transaction_id"], event["data"]["state"], flush=True)
+    if event["type"].startswith("topup."):  # not a ping
+        order = event["data"]
+        # Store it here: once for each event["id"], and only if order["sequence"] is higher than the order's last.
+        print(event["id"], event["type"], order["distributor_transaction_id"], order["state"], flush=True)
     return "", 204

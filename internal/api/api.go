@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"reflect"
+	"sync"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -140,7 +141,7 @@ type Server struct {
 	handler http.Handler
 	cursors cursors
 	schemas huma.Registry
-	spec    []byte
+	spec    func() []byte
 	queues  queue.Page // nil: there is no such page
 }
 
@@ -185,7 +186,7 @@ func New(cfg Config) *Server {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
 // OpenAPI is the API's OpenAPI 3.1 document, in JSON.
-func (s *Server) OpenAPI() []byte { return s.spec }
+func (s *Server) OpenAPI() []byte { return s.spec() }
 
 // Close gives back what New opened.
 func (s *Server) Close() error {
@@ -212,7 +213,12 @@ func (s *Server) problem(ctx context.Context, in string, err error) error {
 
 // mountDocs serves the OpenAPI document and the page to try it on, both without a key.
 func (s *Server) mountDocs() {
-	s.handle("GET /openapi.json", pages.NewFile(http.Header{"Content-Type": {openapi.TypeJSON}}, s.spec))
+	document := sync.OnceValue(func() *pages.File {
+		return pages.NewFile(http.Header{"Content-Type": {openapi.TypeJSON}}, s.spec())
+	})
+	s.handle("GET /openapi.json", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		document().ServeHTTP(w, r)
+	}))
 	page := pages.Local(v5emb.NewHandlerWithConfig(swgui.Config{
 		Title: "Recarga", SwaggerJSON: "/openapi.json", BasePath: "/docs",
 		SettingsUI: map[string]string{"tryItOutEnabled": "true", "persistAuthorization": "false"},

@@ -125,7 +125,10 @@ func (r *restoring) serve(command string) *process {
 
 func (r *restoring) connect(p *process) {
 	r.w.env["RECARGA_API_URL"] = p.apiURL
-	r.shop, r.kiosk = p.client(), clientOf(p.apiURL, r.kioskKey)
+	r.shop = p.client()
+	if r.kioskKey != "" { // it has been added
+		r.kiosk = clientOf(p.apiURL, r.kioskKey)
+	}
 }
 
 func (r *restoring) place(c *producer.Client, format string, n int) (ids []topup.ID) {

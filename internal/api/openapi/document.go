@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -136,9 +137,9 @@ func productSchema(c topup.Catalog) *huma.Schema {
 	return s
 }
 
-// Document completes what huma knows of an API with what the Go types cannot say, and writes it. streamed are the
-// types of the lines of answers.
-func Document(api huma.API, catalog topup.Catalog, streamed ...reflect.Type) []byte {
+// Document completes what huma knows of an API with what the Go types cannot say, and returns what writes it, once.
+// streamed are the types of the lines of answers.
+func Document(api huma.API, catalog topup.Catalog, streamed ...reflect.Type) func() []byte {
 	doc, fill := api.OpenAPI(), filler(catalog)
 	schemas := doc.Components.Schemas
 	for _, t := range append(streamed, reflect.TypeFor[topup.Request]()) {
@@ -180,7 +181,7 @@ func Document(api huma.API, catalog topup.Catalog, streamed ...reflect.Type) []b
 		doc.Tags = append(doc.Tags, &huma.Tag{Name: tag.Name, Description: tag.Text})
 	}
 	doc.Tags = append(doc.Tags, &huma.Tag{Name: "webhooks", Description: "What is sent to your endpoint."})
-	return ordered(doc)
+	return sync.OnceValue(func() []byte { return ordered(doc) })
 }
 
 // ordered is the document with its paths in the order of the tags, as a reader meets them.

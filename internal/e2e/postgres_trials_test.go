@@ -14,6 +14,7 @@ import (
 // perhaps begun.
 func TestPostgresTrials(t *testing.T) {
 	testkit.Deep(t)
+	t.Parallel()
 	for what, run := range map[string]func(*postgresTrial){
 		"max_connections too small, then raised by a restart":                (*postgresTrial).tooFewConnections,
 		"the synchronous standby stopped, then started":                      (*postgresTrial).standbyAway,

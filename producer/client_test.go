@@ -2,7 +2,9 @@ package producer_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -508,5 +510,37 @@ func TestClientNothingGiven(t *testing.T) {
 	}
 	if _, err := c.Get(t.Context(), "P-1"); err != nil {
 		t.Errorf("after Close: %v", err)
+	}
+}
+
+// TestClientRedeliversNoMore than its filter's limit, in pages, and nothing that comes after the call.
+func TestClientRedeliversNoMore(t *testing.T) {
+	const there = 2300
+	for limit, want := range map[int]string{0: "[1000 1000 1000]", 2: "[2]", 1000: "[1000]", 1500: "[1000 500]", 2500: "[1000 1000 500]"} {
+		var asked []int
+		done := 0
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			var body struct {
+				Limit  int
+				Until  time.Time
+				Cursor string
+			}
+			err := json.NewDecoder(r.Body).Decode(&body)
+			if err != nil || body.Until.IsZero() || (body.Cursor != "") != (done > 0) {
+				t.Errorf("%v, %+v after %d", err, body, done)
+			}
+			asked = append(asked, body.Limit)
+			n := min(body.Limit, there-done)
+			next := ""
+			if done += n; done < there {
+				next = fmt.Sprint(done)
+			}
+			_, _ = fmt.Fprintf(w, `{"count":%d,"next_cursor":%q}`, n, next)
+		}))
+		count, err := newClient(t, server.URL, shopKey).RedeliverAll(t.Context(), topup.EventFilter{Limit: limit}, nil)
+		server.Close()
+		if all := min(cmp.Or(limit, there), there); err != nil || count != all || done != all || fmt.Sprint(asked) != want {
+			t.Errorf("limit %d: %d redelivered of %d, %v, in pages of %v, want %s", limit, count, done, err, asked, want)
+		}
 	}
 }

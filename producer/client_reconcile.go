@@ -17,8 +17,8 @@ import (
 type ReconcileOptions struct {
 	// Name is the statement's file name, and By who reconciles, for the records of the orders that it settles.
 	Name, By string
-	// Columns names columns that are not found by their headers: id=HEADER,amount=3, by header or number. Ignored are the
-	// headers or numbers of columns that say nothing of money.
+	// Columns names columns that are not found by their headers: id=HEADER,amount=3, by header or number. Ignored are
+	// the headers or numbers of columns that say nothing of money.
 	Columns, Ignored string
 	// NoHeader: the first line is a charge.
 	NoHeader bool
@@ -30,8 +30,8 @@ type ReconcileOptions struct {
 	Dates string
 	// Timezone is that of times without an offset; empty is America/Mexico_City.
 	Timezone string
-	// Status is what words of the status column mean: WORD=KIND,…, of charged, not_charged, reversed, pending. Charged and
-	// NotCharged are more words of these two kinds; none has a comma.
+	// Status is what words of the status column mean: WORD=KIND,…, of charged, not_charged, reversed, pending. Charged
+	// and NotCharged are more words of these two kinds; none has a comma.
 	Status              string
 	Charged, NotCharged []string
 	// Covers is the time of which the statement names every charge, FROM..UNTIL, of two times of RFC 3339 or two dates;
@@ -42,8 +42,8 @@ type ReconcileOptions struct {
 	Margin *time.Duration
 	// Absent is what becomes of an unknown order that is covered and not charged: hold, failed or resend; empty is hold.
 	Absent string
-	// Restored: the book was restored from a backup, which was made at Since (RFC 3339, or a date; empty: not said). What the
-	// statement charges and the book does not know is recorded as charged, and never bought.
+	// Restored: the book was restored from a backup, which was made at Since (RFC 3339, or a date; empty: not said). What
+	// the statement charges and the book does not know is recorded as charged, and never bought.
 	Restored bool
 	Since    string
 	// DryRun settles nothing, and says what would be.
@@ -65,8 +65,9 @@ func (o ReconcileOptions) Parameters() url.Values {
 	return q.values()
 }
 
-// Reconcile sends a statement of the distributor, and calls each (nil: nobody) for every line of the answer while it comes. It takes as long as it takes: only ctx bounds
-// it. It needs the admin key. After an error the same may be sent again: what was settled stays so.
+// Reconcile sends a statement of the distributor, and calls each (nil: nobody) for every line of the answer while it
+// comes. It takes as long as it takes: only ctx bounds it. It needs the admin key. After an error the same may be sent
+// again: what was settled stays so.
 func (c *Client) Reconcile(
 	ctx context.Context, statement io.Reader, o ReconcileOptions, each func(json.RawMessage) error,
 ) error {

@@ -215,7 +215,7 @@ func TestEnqueueFile(t *testing.T) {
 	const rows = "distributor_transaction_id,phone_number,product_id,amount,expires_at\n" +
 		"F-1,5537686660,MOVISTAR_TAE,10,\nF-2,1,MOVISTAR_TAE,1,\nF-1,5537686660,MOVISTAR_TAE,11,\nF-3,5537686661,MOVISTAR_TAE,10,2020-01-01T00:00:00Z\nF-1,5537686660,MOVISTAR_TAE,10,\n"
 	wantOf(t, env, rows, command.ExitFailed, `^$`,
-		`(?s)^line 3: phone_number: .*; amount: .*\nline 4: 409 .*\nline 5: 422 .*: expires_at "2020-01-01T00:00:00Z" must be in the future\n1 placed, 1 already there, 3 refused\nrecarga: -: 3 rows were refused\n$`,
+		`(?s)^line 3: F-2: phone_number: .*; amount: .*\nline 4: F-1: 409 .*\nline 5: F-3: 422 .*: expires_at "2020-01-01T00:00:00Z" must be in the future\n1 placed, 1 already there, 3 refused\nrecarga: -: 3 rows were refused\n$`,
 		"enqueue", "--file", "-")
 	wantOf(t, env, rows, command.ExitFailed, `^$`, `\n0 placed, 2 already there, 3 refused\n`, "enqueue", "--file", "-")
 

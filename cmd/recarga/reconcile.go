@@ -72,9 +72,12 @@ func reconcileFile(p *command.Program, c command.Call, file string, job statemen
 }
 
 // reconcileFlags gives the command its options, and returns what reads them.
-func reconcileFlags(p *command.Program, cmd *cobra.Command, restored bool) func(file string) producer.ReconcileOptions {
+func reconcileFlags(
+	p *command.Program, cmd *cobra.Command, restored bool,
+) func(file string) producer.ReconcileOptions {
 	flags, of := cmd.Flags(), tableFlags(cmd)
-	o := producer.ReconcileOptions{Dates: string(statement.DatesDayFirst), Restored: restored, Absent: string(reconcile.AbsentHold)}
+	o := producer.ReconcileOptions{Dates: string(statement.DatesDayFirst), Restored: restored,
+		Absent: string(reconcile.AbsentHold)}
 	command.Choice(cmd, &o.Dates, "dates", "order of dates like 05/11/2026: dmy or mdy", statement.DatesDayFirst,
 		statement.DatesMonthFirst)
 	flags.StringVar(&o.Timezone, "timezone", reconcile.DefaultZone, "of times without an offset")

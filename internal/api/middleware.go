@@ -58,7 +58,8 @@ func (s *Server) begun(w http.ResponseWriter, r *http.Request, held *hold) (*ans
 
 // observe reports a request whose pattern the mux has set.
 func (s *Server) observe(answer *answerWriter, r *http.Request) {
-	s.cfg.Observe(Served{Route: r.Pattern, Status: answer.status, Took: time.Since(answer.held.began) - answer.held.waited})
+	took := time.Since(answer.held.began) - answer.held.waited
+	s.cfg.Observe(Served{Route: r.Pattern, Status: answer.status, Took: took})
 }
 
 func (s *Server) logServed(answer *answerWriter, r *http.Request) {

@@ -11,8 +11,8 @@ import (
 	"recarga/topup"
 )
 
-// Choice gives a command a flag that takes one of a few values. Without it to stays as it is. Any other value is refused
-// before the command does anything. The shell offers them.
+// Choice gives a command a flag that takes one of a few values. Without it to stays as it is. Any other value is
+// refused before the command does anything. The shell offers them.
 func Choice[T, V ~string](cmd *cobra.Command, to *T, name, help string, values ...V) {
 	cmd.Flags().Var(&choice[T, V]{to, name, values}, name, help)
 	Completes(cmd, name, values...)

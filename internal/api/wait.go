@@ -92,11 +92,14 @@ func (s *Server) get(ctx context.Context, in *getInput) (*getOutput, error) {
 		(!known || matches(in.IfNoneMatch, tagOf(order))) {
 		return &getOutput{Status: http.StatusNotModified}, s.await(ctx, held, order.Order, d)
 	}
+	shown := []topup.Order{order.Order}
+	err = s.conclude(ctx, keys.Of(ctx), shown)
+	order.Order = shown[0]
 	out := &getOutput{Status: http.StatusOK, ETag: tagOf(order), CacheControl: "private, no-cache", Body: order}
 	if known && matches(in.IfNoneMatch, out.ETag) {
 		out.Status = http.StatusNotModified
 	}
-	return out, nil
+	return out, err
 }
 
 // present is an order as it now is, as who asks may see it.

@@ -140,7 +140,8 @@ func (h *Health) requested(r distributor.Request) {
 	if err != nil {
 		err = fmt.Errorf("last %s, at %s: %w", r.Call, time.Now().UTC().Format(time.RFC3339), err)
 	}
-	h.set("distributor", dependency{ask: func(context.Context) error { return err }})
+	required := errors.Is(err, distributor.ErrCredentials) // without them nothing can be bought
+	h.set("distributor", dependency{required: required, ask: func(context.Context) error { return err }})
 }
 
 // ask asks all dependencies at once.

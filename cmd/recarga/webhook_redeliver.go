@@ -29,7 +29,7 @@ func newWebhookRedeliverCommand(p *command.Program) *cobra.Command {
 	command.Completes(cmd, "state", redeliverable...)
 	command.Completes(cmd, "type", topup.EventTypes()...)
 	asJSON := command.JSONFlag(cmd)
-	return command.Admin(p, cmd, func(c command.Call) error {
+	return command.Client(p, cmd, func(c command.Call) error {
 		q, now := params.Reader{Values: url.Values{}}, time.Now()
 		for name, value := range map[string]string{"state": *state, "caller": *caller, "type": *kind, "endpoint": *endpoint,
 			"since": *since, "until": *until} {

@@ -29,15 +29,15 @@ const (
 // TestConclusionsAgainstTheLedger holds the conclusions to what the distributor really charged.
 func TestConclusionsAgainstTheLedger(t *testing.T) {
 	t.Parallel()
-	judged(t, 60)
+	judged(t, 45)
 }
 
 // TestConclusionsInTheDocument: as it says, over thousands of unknown orders.
 func TestConclusionsInTheDocument(t *testing.T) {
 	testkit.Deep(t)
 	const begin, end = "<!-- figures: made by go generate ./internal/conclusion -->\n", "<!-- end of figures -->"
-	table, unknown := judged(t, 500)
-	testkit.Proven(t, "conclusions on %d unknown orders held to the ledger", unknown)
+	table, unknown := judged(t, 400)
+	testkit.Proven(t, "%d conclusions on unknown orders held to the ledger", unknown)
 	text, err := os.ReadFile(document)
 	if err != nil {
 		t.Fatal(err)

@@ -60,6 +60,7 @@ func registry() huma.Registry {
 	written[topup.EventType](r)
 	written[topup.EventState](r)
 	written[topup.ResolvedAs](r)
+	written[topup.Call](r)
 	written[topup.BalanceChangeKind](r)
 	written[json.Number](r)
 	return r

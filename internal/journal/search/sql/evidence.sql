@@ -24,11 +24,11 @@ SELECT * FROM (SELECT 3 AS place, '' AS id, amount, at - $6 AS started_at, at, '
     ORDER BY minute DESC LIMIT 1) kept_before
 UNION ALL
 SELECT * FROM (SELECT 4 AS place, '' AS id, amount, at - $6 AS started_at, at, '' AS balance_after FROM balances
-    WHERE minute >= ($2 + $6) / 60000000 AND minute <= $5 / 60000000 AND at >= $2 + $6
+    WHERE minute >= (CAST($2 AS BIGINT) + $6) / 60000000 AND minute <= $5 / 60000000 AND at >= CAST($2 AS BIGINT) + $6
     ORDER BY minute LIMIT 1) kept_after
 UNION ALL
 SELECT * FROM (SELECT 5 AS place, '' AS id, amount, at - $6 AS started_at, at, '' AS balance_after FROM balances
-    WHERE minute >= ($3 + $6) / 60000000 AND minute <= $5 / 60000000 AND at >= $3 + $6
+    WHERE minute >= (CAST($3 AS BIGINT) + $6) / 60000000 AND minute <= $5 / 60000000 AND at >= CAST($3 AS BIGINT) + $6
     ORDER BY minute LIMIT 1) kept_late
 
 -- The attempts that may have moved the balance between $1 and $2, but attempt $4 of order $3, and $5 of them at most.
@@ -36,14 +36,14 @@ SELECT * FROM (SELECT 5 AS place, '' AS id, amount, at - $6 AS started_at, at, '
 -- name: movements
 SELECT * FROM (SELECT o.id, o.amount, 1 AS approved, a.started_at, a.finished_at
     FROM orders o JOIN attempts a ON a.order_key = o.key
-    WHERE o.finished_at >= $1 AND o.finished_at <= $2 + $7 AND o.state = 'succeeded' AND a.outcome = 'approved'
+    WHERE o.finished_at >= $1 AND o.finished_at <= CAST($2 AS BIGINT) + $7 AND o.state = 'succeeded' AND a.outcome = 'approved'
         AND a.started_at < $2
     LIMIT $5) approved
 UNION ALL
 SELECT * FROM (SELECT o.id, o.amount, 0 AS approved, a.started_at, a.finished_at
     FROM orders o JOIN attempts a ON a.order_key = o.key
-    WHERE o.unknown_attempts > 0 AND o.updated_at >= $1 - $6 AND a.outcome = 'unknown' AND a.started_at < $2
-        AND a.finished_at >= $1 - $6 AND (o.id <> $3 OR a.number <> $4)
+    WHERE o.unknown_attempts > 0 AND o.updated_at >= CAST($1 AS BIGINT) - $6 AND a.outcome = 'unknown' AND a.started_at < $2
+        AND a.finished_at >= CAST($1 AS BIGINT) - $6 AND (o.id <> $3 OR a.number <> $4)
     LIMIT $5) in_doubt
 UNION ALL
 SELECT * FROM (SELECT o.id, o.amount, 0 AS approved, a.started_at, a.finished_at
@@ -55,7 +55,7 @@ SELECT * FROM (SELECT o.id, o.amount, 0 AS approved, a.started_at, a.finished_at
     FROM resolutions r JOIN orders o ON o.key = r.order_key
     JOIN attempts a ON a.order_key = r.order_key AND a.outcome = 'unknown'
     WHERE r.decided_at >= $1 AND r.outcome = 'succeeded' AND o.unknown_attempts = 0 AND a.started_at < $2
-        AND a.finished_at >= $1 - $6
+        AND a.finished_at >= CAST($1 AS BIGINT) - $6
     LIMIT $5) resolved
 
 -- name: archived_since

@@ -47,7 +47,7 @@ func testConclude(t *testing.T, s store) {
 	life("held", 2, 3, topup.StateUnknown, "")
 	says(topup.CallCannotTell, "no balance is known from after")
 	life("next", 30, 31, topup.StateSucceeded, "979.00")
-	says(topup.CallCharged, "other purchases took 10.5 MXN; only with this one")
+	says(topup.CallCharged, "other purchases took 10.50 MXN; only with this one")
 	life("other", 10, 11, topup.StateUnknown, "")
 	says(topup.CallCannotTell, "1 more may have taken some; that is explained with and without")
 	life("under way", 12, 0, topup.StateSubmitting, "")

@@ -9,7 +9,10 @@ namespace Recarga;
 final class Conclusion
 {
     public function __construct(
-        /** `charged`, `not_charged` (both probably) or `cannot_tell`. */
+        /**
+         * `charged`, `not_charged` (both probably) or `cannot_tell`.
+         * @var 'charged'|'not_charged'|'cannot_tell'
+         */
         public readonly string $call,
         /**
          * The evidence, a line each.

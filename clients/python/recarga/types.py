@@ -40,7 +40,7 @@ class Attempt(_Attempt, total=False):
 
 class Conclusion(TypedDict):
     # `charged`, `not_charged` (both probably) or `cannot_tell`.
-    call: str
+    call: Literal["charged", "not_charged", "cannot_tell"]
     # The evidence, a line each.
     reasons: List[str]
 

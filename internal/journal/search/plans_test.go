@@ -39,6 +39,12 @@ SELECT key, 1, RANDOM, 'topup.succeeded', CASE key % 400 WHEN 5 THEN 'exhausted'
     created_at
 FROM orders`
 
+// sqlAttempts gives each order an attempt.
+const sqlAttempts = `INSERT INTO attempts (order_key, number, worker, nonce, started_at, give_up_at, finished_at, outcome)
+SELECT key, 1, 'worker', 0, created_at, created_at, created_at + 1000000,
+    CASE state WHEN 'unknown' THEN 'unknown' ELSE 'approved' END
+FROM orders`
+
 const (
 	sqliteNumbers   = `WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)`
 	postgresNumbers = `WITH n(i) AS (SELECT generate_series(1::bigint, 10000))`
@@ -73,13 +79,14 @@ func onBoth(t *testing.T, run func(*testing.T, engine)) {
 	t.Run("sqlite", func(t *testing.T) {
 		r := open(t, "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"),
 			sqliteNumbers+strings.Replace(sqlMany, "FINGERPRINT", `x'00'`, 1),
-			strings.Replace(sqlEvents, "RANDOM", "randomblob(16)", 1))
+			strings.Replace(sqlEvents, "RANDOM", "randomblob(16)", 1), sqlAttempts)
 		run(t, engine{r, "EXPLAIN QUERY PLAN ", regexp.MustCompile(`USING (?:COVERING )?INDEX (\w+)`)})
 	})
 	t.Run("postgres", func(t *testing.T) {
 		r := open(t, testkit.Postgres(t).URL(),
 			postgresNumbers+strings.Replace(sqlMany, "FINGERPRINT", `'\x00'::bytea`, 1),
-			strings.Replace(sqlEvents, "RANDOM", "decode(md5(key::text), 'hex')", 1), "ANALYZE")
+			strings.Replace(sqlEvents, "RANDOM", "decode(md5(key::text), 'hex')", 1),
+			sqlAttempts, "ANALYZE")
 		run(t, engine{r, "EXPLAIN ", regexp.MustCompile(`(?:using|Index Scan on) (\w+)`)})
 	})
 }

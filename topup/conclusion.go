@@ -16,12 +16,12 @@ type Call string
 const (
 	CallCharged    Call = "charged"
 	CallNotCharged Call = "not_charged"
-	// CallCannotTell: the evidence is too thin for either.
-	CallCannotTell Call = "cannot_tell"
+	// CallUnclear: the evidence is too thin for either.
+	CallUnclear Call = "unclear"
 )
 
 // Calls are all that there are.
-func Calls() []Call { return []Call{CallCharged, CallNotCharged, CallCannotTell} }
+func Calls() []Call { return []Call{CallCharged, CallNotCharged, CallUnclear} }
 
 // Words are the call as people read it.
 func (c Call) Words() string {
@@ -30,8 +30,8 @@ func (c Call) Words() string {
 		return "probably charged"
 	case CallNotCharged:
 		return "probably not charged"
-	case CallCannotTell:
-		return "cannot be told"
+	case CallUnclear:
+		return "unclear"
 	}
 	return ""
 }

@@ -10,8 +10,8 @@ import (
 	"recarga/topup"
 )
 
-// TestConclusions: the operator is told of an unknown order what is probable, in each place; its caller is not, because
-// it tells of others. The order's tag does not change with it.
+// TestConclusions: the operator sees of an unknown order what is probable, in each place; its caller does not, because
+// it shows others. The order's tag does not change with it.
 func TestConclusions(t *testing.T) {
 	s := serve(t)
 	before := json.Number("1000.00")
@@ -19,13 +19,13 @@ func TestConclusions(t *testing.T) {
 	s.unknown("HELD", topup.Result{Outcome: topup.OutcomeUnknown, Evidence: "request written; HTTP status 0; answer \"\""})
 	for _, path := range []string{"/v1/topups", "/v1/topups?state=unknown", "/v1/search?q=HELD", "/v1/topups/HELD"} {
 		body := string(s.get(adminKey, path).want(http.StatusOK).body)
-		for _, want := range []string{`"conclusion":{"call":"cannot_tell","reasons":["attempt 1: request written`, "no balance is known from after"} {
+		for _, want := range []string{`"conclusion":{"call":"unclear","reasons":["attempt 1: request written`, "no balance is known from after"} {
 			if strings.Count(body, want) != 1 {
 				t.Errorf("%s does not say %s once: %s", path, want, body)
 			}
 		}
 		if body := string(s.get(shopKey, path).want(http.StatusOK).body); strings.Contains(body, "conclusion") {
-			t.Errorf("a caller is told %s: %s", path, body)
+			t.Errorf("a caller sees %s: %s", path, body)
 		}
 	}
 	for _, key := range []string{adminKey, shopKey} {

@@ -77,7 +77,7 @@ func (s *Server) find(ctx context.Context, in *listInput) (page orderPage, err e
 	return shownPage(who, found, nil), err
 }
 
-// conclude adds to orders that are unknown what the evidence says of them, for the operator: it tells of other orders.
+// conclude adds to orders that are unknown what the evidence says of them, for the operator: it shows other orders.
 func (s *Server) conclude(ctx context.Context, who keys.Identity, orders []topup.Order) error {
 	if !who.SeesAll() {
 		return nil

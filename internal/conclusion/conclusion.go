@@ -2,7 +2,7 @@
 // function of what the book knows, for people alone: a tool that acts on it would guess with money. So nothing that
 // buys, settles or retries may import it, or read topup.Order.Conclusion (TestNobodyActsOnIt).
 //
-// What an attempt was answered proves little: the distributor fails before and after it charges. What tells is the
+// What an attempt was answered proves little: the distributor fails before and after it charges. What shows it is the
 // balance, from a reading before the attempt to one after it, if all else that moved it in between is known.
 package conclusion
 
@@ -40,7 +40,7 @@ type Window struct {
 	After Reading
 	// Late: the distributor cannot charge the attempt any more once it has ended.
 	Late bool
-	// Others are the attempts beside this one that may have moved the balance. More of them than MostOthers tell nothing.
+	// Others are the attempts beside this one that may have moved the balance. More of them than MostOthers show nothing.
 	Others []Movement
 	// Archived: others may have left the book.
 	Archived bool
@@ -77,7 +77,7 @@ func Of(d topup.Details, evidence []Evidence) *topup.Conclusion {
 	if d.State != topup.StateUnknown {
 		return nil
 	}
-	c := &topup.Conclusion{Call: topup.CallCannotTell}
+	c := &topup.Conclusion{Call: topup.CallUnclear}
 	for _, r := range d.Resolutions {
 		if r.Outcome == topup.ResolvedHeld && r.Attempt == d.AttemptCount {
 			return &topup.Conclusion{Call: topup.CallCharged, Reasons: []string{"a statement charges it: " + r.Reason}}
@@ -105,18 +105,18 @@ func (e Evidence) judge(d topup.Details) (topup.Call, []string) {
 		return topup.CallNotCharged, append(reasons, "a request that is not whole cannot be carried out")
 	}
 	if e.Before == nil {
-		return topup.CallCannotTell, append(reasons, "no balance is known from before it")
+		return topup.CallUnclear, append(reasons, "no balance is known from before it")
 	}
 	price := priceOf(e.Sales)
-	call := topup.CallCannotTell
+	call := topup.CallUnclear
 	for _, w := range e.Windows {
-		said, reason := e.within(w, d.Amount, price)
-		if reasons = append(reasons, reason); said != topup.CallCannotTell {
-			call = said
+		says, reason := e.within(w, d.Amount, price)
+		if reasons = append(reasons, reason); says != topup.CallUnclear {
+			call = says
 			break
 		}
 	}
-	if len(e.Windows) == 0 || !e.Windows[len(e.Windows)-1].Late && call == topup.CallCannotTell {
+	if len(e.Windows) == 0 || !e.Windows[len(e.Windows)-1].Late && call == topup.CallUnclear {
 		reasons = append(reasons, "no balance is known from after "+clock(e.ended().Add(LateCharge))+
 			": until then the distributor may still charge it")
 	}
@@ -159,15 +159,15 @@ func (e Evidence) within(w Window, own topup.Amount, p price) (topup.Call, strin
 	fell := e.Before.Amount - w.After.Amount
 	moved := fmt.Sprintf("balance %s at %s, %s at %s", e.Before.Amount, clock(e.Before.At), w.After.Amount, clock(w.After.At))
 	surely, doubts, beside := e.movements(w)
-	told := fmt.Sprintf("%s: down %s, of which other purchases took %s MXN", moved, fell, surely)
+	said := fmt.Sprintf("%s: down %s, of which other purchases took %s MXN", moved, fell, surely)
 	if n := len(doubts); n > 0 {
-		told += fmt.Sprintf(", and %d more may have taken some", n)
+		said += fmt.Sprintf(", and %d more may have taken some", n)
 	}
 	switch {
 	case w.Archived:
-		return topup.CallCannotTell, moved + "; what else moved it has been archived"
+		return topup.CallUnclear, moved + "; what else moved it has been archived"
 	case len(w.Others) > MostOthers || len(doubts) > mostDoubts:
-		return topup.CallCannotTell, moved + "; too much else moved it"
+		return topup.CallUnclear, moved + "; too much else moved it"
 	}
 	with, without := false, false
 	for _, sum := range sums(surely, doubts) {
@@ -175,18 +175,18 @@ func (e Evidence) within(w Window, own topup.Amount, p price) (topup.Call, strin
 	}
 	switch {
 	case with && !without:
-		return topup.CallCharged, told + "; only with this one is that explained"
+		return topup.CallCharged, said + "; only with this one is that explained"
 	case without && !with && !w.Late:
-		return topup.CallCannotTell, told + "; without this one so far"
+		return topup.CallUnclear, said + "; without this one so far"
 	case without && !with && beside:
 		// The distributor may lose one of two debits that it makes at once.
-		return topup.CallCannotTell, told + "; without this one, but another was bought at the same moment"
+		return topup.CallUnclear, said + "; without this one, but another was bought at the same moment"
 	case without && !with:
-		return topup.CallNotCharged, told + "; that is explained without this one"
+		return topup.CallNotCharged, said + "; that is explained without this one"
 	case !with:
-		return topup.CallCannotTell, told + "; nothing explains that"
+		return topup.CallUnclear, said + "; nothing explains that"
 	}
-	return topup.CallCannotTell, told + "; that is explained with and without this one"
+	return topup.CallUnclear, said + "; that is explained with and without this one"
 }
 
 // movements are what others have certainly taken in a window, and what they may have. beside: another was charged

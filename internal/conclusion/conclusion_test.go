@@ -96,32 +96,32 @@ func TestOf(t *testing.T) {
 		want     topup.Call
 		because  string
 	}{
-		"nothing is known":    {conclusion.Evidence{}, topup.CallCannotTell, "its worker ended"},
-		"nothing before":      {conclusion.Evidence{Windows: window(990_00)}, topup.CallCannotTell, "no balance is known from before"},
-		"nothing after":       {conclusion.Evidence{Before: &before}, topup.CallCannotTell, "no balance is known from after 2026-01-31T12:15:01Z"},
+		"nothing is known":    {conclusion.Evidence{}, topup.CallUnclear, "its worker ended"},
+		"nothing before":      {conclusion.Evidence{Windows: window(990_00)}, topup.CallUnclear, "no balance is known from before"},
+		"nothing after":       {conclusion.Evidence{Before: &before}, topup.CallUnclear, "no balance is known from after 2026-01-31T12:15:01Z"},
 		"in part":             {conclusion.Evidence{Attempt: topup.Attempt{Evidence: "request written in part: reset"}}, topup.CallNotCharged, "not whole"},
 		"down by it":          {conclusion.Evidence{Before: &before, Windows: window(990_00)}, topup.CallCharged, "only with this one"},
 		"as before":           {conclusion.Evidence{Before: &before, Windows: window(1_000_00)}, topup.CallNotCharged, "without this one"},
-		"down by another sum": {conclusion.Evidence{Before: &before, Windows: window(980_00)}, topup.CallCannotTell, "nothing explains"},
-		"up":                  {conclusion.Evidence{Before: &before, Windows: window(1_990_00)}, topup.CallCannotTell, "nothing explains"},
+		"down by another sum": {conclusion.Evidence{Before: &before, Windows: window(980_00)}, topup.CallUnclear, "nothing explains"},
+		"up":                  {conclusion.Evidence{Before: &before, Windows: window(1_990_00)}, topup.CallUnclear, "nothing explains"},
 		"with another": {conclusion.Evidence{Before: &before, Windows: window(970_00, bought(20_00, 5, true))},
 			topup.CallCharged, "other purchases took 20 MXN"},
 		"without it": {conclusion.Evidence{Before: &before, Windows: window(980_00, bought(20_00, 5, true))},
 			topup.CallNotCharged, "explained without"},
 		"at the same moment": {conclusion.Evidence{Before: &before, Windows: window(980_00, bought(20_00, 0, true))},
-			topup.CallCannotTell, "at the same moment"},
+			topup.CallUnclear, "at the same moment"},
 		"one or the other": {conclusion.Evidence{Before: &before, Windows: window(990_00, bought(10_00, 5, false))},
-			topup.CallCannotTell, "with and without"},
+			topup.CallUnclear, "with and without"},
 		"both": {conclusion.Evidence{Before: &before, Windows: window(980_00, bought(10_00, 5, false))},
 			topup.CallCharged, "only with this one"},
 		"archived": {conclusion.Evidence{Before: &before, Windows: []conclusion.Window{{After: read(990_00, 20), Archived: true}}},
-			topup.CallCannotTell, "archived"},
+			topup.CallUnclear, "archived"},
 		"as before, so far": {conclusion.Evidence{Before: &before, Windows: []conclusion.Window{{After: read(1_000_00, 2)}}},
-			topup.CallCannotTell, "without this one so far"},
+			topup.CallUnclear, "without this one so far"},
 		"down by it, soon": {conclusion.Evidence{Before: &before, Windows: []conclusion.Window{{After: read(990_00, 2)}}},
 			topup.CallCharged, "only with this one"},
 		"too much": {conclusion.Evidence{Before: &before, Windows: window(990_00, make([]conclusion.Movement,
-			conclusion.MostOthers+1)...)}, topup.CallCannotTell, "too much"},
+			conclusion.MostOthers+1)...)}, topup.CallUnclear, "too much"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := c.evidence
@@ -148,7 +148,7 @@ func TestOfTheOrder(t *testing.T) {
 	d.State = topup.StateUnknown
 	part := conclusion.Evidence{Attempt: topup.Attempt{Evidence: string(topup.ReachPart)}}
 	for want, all := range map[topup.Call][]conclusion.Evidence{
-		topup.CallNotCharged: {part, part}, topup.CallCannotTell: {part, {}},
+		topup.CallNotCharged: {part, part}, topup.CallUnclear: {part, {}},
 	} {
 		if got := conclusion.Of(d, all); got.Call != want || len(got.Reasons) < 3 {
 			t.Errorf("%+v, want %s", got, want)

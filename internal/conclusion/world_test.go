@@ -296,7 +296,7 @@ func (w *worlds) judge(id topup.ID, in row) {
 		w.tally[in] = s
 	}
 	s.add(c.Call, w.charged[id])
-	if c.Call == topup.CallCannotTell && !in.soon && testing.Verbose() {
+	if c.Call == topup.CallUnclear && !in.soon && testing.Verbose() {
 		w.Logf("cannot: %d %s, charged %t: %s", in.others, id, w.charged[id], mustJSON(c))
 	}
 	if wrong := c.Call == topup.CallCharged && !w.charged[id] || c.Call == topup.CallNotCharged && w.charged[id]; wrong {
@@ -351,7 +351,7 @@ func (w *worlds) table() (string, score) {
 	var b strings.Builder
 	var total score
 	b.WriteString("| bought in the same hour | concluded | unknown | said charged, right | said not charged, right | " +
-		"cannot be told |\n|---|---|---|---|---|---|\n")
+		"unclear |\n|---|---|---|---|---|---|\n")
 	rows := slices.SortedFunc(func(yield func(row) bool) {
 		for r := range w.tally {
 			if !yield(r) {

@@ -45,19 +45,19 @@ func testConclude(t *testing.T, s store) {
 	}
 	life("sold", 0, 1, topup.StateSucceeded, "1000.00")
 	life("held", 2, 3, topup.StateUnknown, "")
-	says(topup.CallCannotTell, "no balance is known from after")
+	says(topup.CallUnclear, "no balance is known from after")
 	life("next", 30, 31, topup.StateSucceeded, "979.00")
 	says(topup.CallCharged, "other purchases took 10.50 MXN; only with this one")
 	life("other", 10, 11, topup.StateUnknown, "")
-	says(topup.CallCannotTell, "1 more may have taken some; that is explained with and without")
+	says(topup.CallUnclear, "1 more may have taken some; that is explained with and without")
 	life("under way", 12, 0, topup.StateSubmitting, "")
-	says(topup.CallCannotTell, "2 more may have taken some")
+	says(topup.CallUnclear, "2 more may have taken some")
 	_, _, err := s.Resolve(t.Context(), "other", topup.Resolution{Outcome: topup.ResolvedSucceeded, Reason: "statement",
 		By: "ana"}, at(60))
 	must(t, err)
-	says(topup.CallCannotTell, "2 more may have taken some")
+	says(topup.CallUnclear, "2 more may have taken some")
 	must(t, s.RecordBalance(t.Context(), topup.BalanceReading{Amount: 958_00, From: at(24), At: at(25)}))
-	says(topup.CallCannotTell, "down 42, of which other purchases took 0 MXN")
+	says(topup.CallUnclear, "down 42, of which other purchases took 0 MXN")
 	if c := concluded("sold"); c != nil {
 		t.Errorf("of one that is no doubt: %+v", c)
 	}

@@ -21,7 +21,8 @@ func newWebhookRedeliverCommand(p *command.Program) *cobra.Command {
 	caller := flags.String("caller", "", "of this caller; needs the admin key")
 	kind := flags.String("type", "", "of this type, as in topup.succeeded")
 	endpoint := flags.String("endpoint", "", "for this endpoint of the caller; default is its callback URL")
-	since := flags.String("since", "", "made at this time or later: RFC 3339, a date, today, yesterday, or how long ago (1h, 2d)")
+	since := flags.String("since", "",
+		"made at this time or later: RFC 3339, a date, today, yesterday, or how long ago (1h, 2d)")
 	until := flags.String("until", "", "made before this time, as in --since")
 	all := flags.Bool("all", false, "every event there is")
 	redeliverable := []topup.EventState{topup.EventExhausted, topup.EventPending, topup.EventDelivered,

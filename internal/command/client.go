@@ -34,8 +34,8 @@ type Key struct {
 }
 
 // KeyOf is the key that a command uses. There is one rule: a command that places a caller's orders, or withdraws them,
-// takes RECARGA_API_KEY; every other takes RECARGA_ADMIN_KEY, which sees all orders. Where that one is not set, it takes
-// the other.
+// takes RECARGA_API_KEY; every other takes RECARGA_ADMIN_KEY, which sees all orders. Where that one is not set, it
+// takes the other.
 func KeyOf(s config.Settings, asCaller bool) Key {
 	api, admin := Key{s.APIKey, "API_KEY"}, Key{s.AdminKey, "ADMIN_KEY"}
 	if asCaller && api.Value != "" || admin.Value == "" {

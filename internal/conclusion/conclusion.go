@@ -157,7 +157,8 @@ func (e Evidence) ended() time.Time {
 // within is the call by the balance in a window, and why.
 func (e Evidence) within(w Window, own topup.Amount, p price) (topup.Call, string) {
 	fell := e.Before.Amount - w.After.Amount
-	moved := fmt.Sprintf("balance %s at %s, %s at %s", e.Before.Amount, clock(e.Before.At), w.After.Amount, clock(w.After.At))
+	moved := fmt.Sprintf("balance %s at %s, %s at %s", e.Before.Amount, clock(e.Before.At), w.After.Amount,
+		clock(w.After.At))
 	surely, doubts, beside := e.movements(w)
 	said := fmt.Sprintf("%s: down %s, of which other purchases took %s MXN", moved, fell, surely)
 	if n := len(doubts); n > 0 {

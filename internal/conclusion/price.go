@@ -17,8 +17,8 @@ const (
 	enough = 2
 )
 
-// priceOf estimates the price from sales one after the other; where they do not show it, it is one unit a peso, as in the
-// distributor's document.
+// priceOf estimates the price from sales one after the other; where they do not show it, it is one unit a peso, as in
+// the distributor's document.
 func priceOf(sales []Sale) price {
 	var seen []int64
 	for i := 1; i < len(sales); i++ {

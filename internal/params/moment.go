@@ -11,8 +11,8 @@ import (
 // days are so many days or weeks, which time.ParseDuration does not have.
 var days = regexp.MustCompile(`^([0-9]{1,4})([dw])$`)
 
-// Moment reads a moment: a time of RFC 3339, a date, today and yesterday (their beginnings), or how long ago it was, as
-// in 90s, 1h30m, 2d, 1w. Days begin where now is.
+// Moment reads a moment: a time of RFC 3339, a date, today and yesterday (their beginnings), or how long ago it was,
+// as in 90s, 1h30m, 2d, 1w. Days begin where now is.
 func Moment(name string, now time.Time) func(string) (time.Time, error) {
 	return func(s string) (time.Time, error) {
 		year, month, day := now.Date()
@@ -44,5 +44,5 @@ func Moment(name string, now time.Time) func(string) (time.Time, error) {
 }
 
 // MomentAllowed is what Moment reads.
-const MomentAllowed = "a time of RFC 3339, as in 2026-01-31T18:00:00Z, a date, today, yesterday, or how long ago, as in " +
-	"30m, 1h, 2d"
+const MomentAllowed = "a time of RFC 3339, as in 2026-01-31T18:00:00Z, a date, today, yesterday, or how long ago, " +
+	"as in 30m, 1h, 2d"

@@ -18,6 +18,9 @@ type OrderFilter struct {
 	Phone         topup.Phone
 	Product       string
 	TransactionID string
+	// Code is the distributor's last response code, Reason why the order failed.
+	Code   topup.Code
+	Reason topup.Reason
 	// Disputed chooses those whose final state later evidence contradicts.
 	Disputed bool
 	// Since and Until bound the time at which the order was made; Until is not included.
@@ -29,7 +32,10 @@ type OrderFilter struct {
 }
 
 func (f OrderFilter) query() query {
-	q := query{"phone_number": string(f.Phone), "product_id": f.Product, "transaction_id": f.TransactionID}
+	q := query{
+		"phone_number": string(f.Phone), "product_id": f.Product, "transaction_id": f.TransactionID,
+		"code": string(f.Code), "reason": string(f.Reason),
+	}
 	q.common(string(f.State), f.Caller, f.Since, f.Until, f.Limit, f.Cursor)
 	q.flag("disputed", f.Disputed)
 	return q

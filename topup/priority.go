@@ -51,6 +51,8 @@ const (
 	WaitOutage Wait = "outage"
 	// WaitBalance: the balance is below RECARGA_BALANCE_RESERVE.
 	WaitBalance Wait = "balance"
+	// WaitLogin: the distributor refuses the credentials.
+	WaitLogin Wait = "login"
 )
 
 // Waiting is an order that waits in the wait queue.

@@ -22,7 +22,7 @@ func newExportCommand(p *command.Program) *cobra.Command {
 	output := cmd.Flags().String("output", "", "file to write; compressed if it ends with .gz (default: standard output)")
 	attempts := cmd.Flags().Bool("attempts", false, "with each order's attempts and resolutions; NDJSON only")
 	events := cmd.Flags().Bool("events", false, "with each order's events; NDJSON only")
-	return command.Admin(p, cmd, func(c command.Call) error {
+	return command.Client(p, cmd, func(c command.Call) error {
 		o, err := readFilters(cmd, exportFilters())
 		if err != nil {
 			return err
@@ -35,8 +35,8 @@ func newExportCommand(p *command.Program) *cobra.Command {
 // exportFilters are those of list, and the time of the end.
 func exportFilters() []filterFlag {
 	return append(listFilters(),
-		filterFlag{"finished-since", "finished_since", "final at or after this time (RFC 3339)"},
-		filterFlag{"finished-until", "finished_until", "final before this time (RFC 3339)"})
+		filterFlag{"finished-since", "finished_since", "final at or after this time, as in --since"},
+		filterFlag{"finished-until", "finished_until", "final before this time, as in --since"})
 }
 
 // export writes the answer to the file, or to standard output.

@@ -25,12 +25,13 @@ func newWebhookRedeliverCommand(p *command.Program) *cobra.Command {
 	command.Choice(cmd, &kind, "type", "of this type, as in topup.succeeded", topup.EventTypes()...)
 	caller := flags.String("caller", "", "of this caller; needs the admin key")
 	endpoint := flags.String("endpoint", "", "for this endpoint of the caller; default is its callback URL")
-	since := flags.String("since", "", "made at this time (RFC 3339) or later")
-	until := flags.String("until", "", "made before this time (RFC 3339)")
+	since := flags.String("since", "",
+		"made at this time or later: RFC 3339, a date, today, yesterday, or how long ago (1h, 2d)")
+	until := flags.String("until", "", "made before this time, as in --since")
 	all := flags.Bool("all", false, "every event there is")
 	asJSON := command.JSONFlag(cmd)
-	return command.Admin(p, cmd, func(c command.Call) error {
-		q := params.Reader{Values: url.Values{}}
+	return command.Client(p, cmd, func(c command.Call) error {
+		q, now := params.Reader{Values: url.Values{}}, time.Now()
 		for name, value := range map[string]string{"state": state, "caller": *caller, "type": kind, "endpoint": *endpoint,
 			"since": *since, "until": *until} {
 			switch {
@@ -43,7 +44,8 @@ func newWebhookRedeliverCommand(p *command.Program) *cobra.Command {
 		filter := topup.EventFilter{
 			State: topup.EventState(state), Type: topup.EventType(kind),
 			Caller: *caller, Endpoint: *endpoint,
-			Since: params.Read(&q, "since", params.Time("since")), Until: params.Read(&q, "until", params.Time("until")),
+			Since: params.Read(&q, "since", params.Moment("since", now)),
+			Until: params.Read(&q, "until", params.Moment("until", now)),
 		}
 		if err := q.Err(); err != nil {
 			return command.Usage(command.OfFlags(err))

@@ -42,6 +42,14 @@ type (
 	}
 )
 
+// Conclude says too much of every order.
+func (f fullBook) Conclude(_ context.Context, orders []topup.Order) error {
+	for i := range orders {
+		orders[i].Conclusion = f.d.Conclusion
+	}
+	return nil
+}
+
 const place = "the place in a list, with the others' row numbers"
 
 func fullDetails() (d topup.Details) {
@@ -213,7 +221,8 @@ func TestCursorsAreSealed(t *testing.T) {
 		s.canceled(otherKey, fmt.Sprint("OTHER-", i))
 	}
 	lists := []string{
-		"/v1/topups?limit=2", "/v1/topups?limit=2&state=canceled", "/v1/events?limit=2", "/v1/events?limit=2&state=pending",
+		"/v1/topups?limit=2", "/v1/topups?limit=2&state=canceled", "/v1/topups?limit=2&since=1h",
+		"/v1/topups?limit=2&since=2h", "/v1/events?limit=2", "/v1/events?limit=2&state=pending",
 	}
 	next := map[string]string{}
 	for _, key := range []string{shopKey, otherKey, adminKey} {

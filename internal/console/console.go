@@ -32,6 +32,8 @@ type Journal interface {
 	Ended
 	Details(ctx context.Context, id topup.ID) (topup.Details, error)
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
+	// Conclude adds to orders that are unknown what the evidence says of them.
+	Conclude(ctx context.Context, orders []topup.Order) error
 	Overview(ctx context.Context, now time.Time) (search.Overview, error)
 	Disputed(ctx context.Context) (n int64, since time.Time, err error)
 	Event(ctx context.Context, id string) (topup.Event, error)

@@ -60,6 +60,9 @@ func (c *Console) orders(w http.ResponseWriter, r *http.Request, _ operator) err
 			v.Next = address(older(q, filterNames, next), "orders")
 		}
 	}
+	if err == nil {
+		err = c.cfg.Journal.Conclude(r.Context(), v.Orders)
+	}
 	if err != nil {
 		if len(topup.FieldErrors(err)) == 0 {
 			return err
@@ -79,6 +82,9 @@ func (c *Console) found(w http.ResponseWriter, r *http.Request, name string) err
 	if len(orders) == 1 {
 		http.Redirect(w, r, orderPath(orders[0].ID), http.StatusSeeOther)
 		return nil
+	}
+	if err := c.cfg.Journal.Conclude(r.Context(), orders); err != nil {
+		return err
 	}
 	v := ordersView{Orders: orders, Chips: chips(url.Values{})}
 	v.Form.Products = c.productIDs("")

@@ -25,17 +25,18 @@ func (f Filter) list() listed {
 	l := listed{sqls.Get("list_orders")}
 	open := f.State != "" && !f.State.Final()
 	few := open || f.Disputed || f.TransactionID != "" || f.Phone.Digits() != ""
+	rare := f.Code != "" && f.Code != topup.CodeApproved && !few // what an index of codes leads to
+	failed := f.Reason != "" && !few && !rare                    // what an index of reasons leads to
+	few = few || rare || failed
 	l.where(open, sqls.Get("open_orders"))
 	l.where(f.Caller != "" && few, sqls.Get("few_orders_of_caller"))
 	l.where(f.Caller != "" && !few, sqls.Get("orders_of_caller"))
-	switch f.State {
-	case topup.StateFailed:
-		l.where(true, sqls.Get("failed_orders"))
-	case topup.StateCanceled:
-		l.where(true, sqls.Get("canceled_orders"))
-	default:
-		l.where(f.State != "", sqls.Get("orders_in_state"))
-	}
+	l.state(f.State, rare || failed)
+	l.where(rare, sqls.Get("orders_of_rare_code"))
+	l.where(f.Code == topup.CodeApproved, sqls.Get("orders_of_usual_code"))
+	l.where(f.Code != "" && f.Code != topup.CodeApproved && !rare, sqls.Get("orders_of_code"))
+	l.where(failed, sqls.Get("orders_failed_for"))
+	l.where(f.Reason != "" && !failed, sqls.Get("orders_of_reason"))
 	l.where(f.Disputed, sqls.Get("disputed_orders"))
 	l.where(f.TransactionID != "", sqls.Get("orders_of_transaction"))
 	l.where(f.Phone.Digits() != "", sqls.Get("orders_of_phone"))
@@ -47,12 +48,26 @@ func (f Filter) list() listed {
 	return l
 }
 
+// state adds the condition of a state; found: another index leads to the orders.
+func (l *listed) state(s topup.State, found bool) {
+	switch {
+	case found && s != "":
+		l.where(true, sqls.Get("found_in_state"))
+	case s == topup.StateFailed:
+		l.where(true, sqls.Get("failed_orders"))
+	case s == topup.StateCanceled:
+		l.where(true, sqls.Get("canceled_orders"))
+	default:
+		l.where(s != "", sqls.Get("orders_in_state"))
+	}
+}
+
 // args are the parameters of every list of orders, in the order of their numbers.
 func (f Filter) args(from tables.Place, limit int) []any {
 	_, until := f.created()
 	return []any{
 		f.Caller, string(f.State), f.Phone.Digits(), f.Product, f.TransactionID, f.Since.UnixMicro(), until,
-		f.FinishedSince.UnixMicro(), f.FinishedUntil.UnixMicro(), from.At, from.Key, limit,
+		f.FinishedSince.UnixMicro(), f.FinishedUntil.UnixMicro(), from.At, from.Key, limit, string(f.Code), string(f.Reason),
 	}
 }
 

@@ -65,6 +65,10 @@ type Filter struct {
 	Phone topup.Phone
 	// Product of the catalogue, by its id.
 	Product string
+	// Code is the distributor's last response code.
+	Code topup.Code
+	// Reason why they failed.
+	Reason topup.Reason
 	// Disputed leaves out the orders that are not.
 	Disputed bool
 	// TransactionID is the distributor's, the whole of it.
@@ -120,7 +124,8 @@ func (r *Reader) List(ctx context.Context, f Filter) (orders []topup.Order, next
 func (f Filter) chooses(o topup.Order) bool {
 	for _, is := range [][2]string{
 		{f.Caller, o.Caller}, {string(f.State), string(o.State)}, {f.Phone.Digits(), o.Phone.Digits()},
-		{f.Product, o.Product}, {f.TransactionID, string(o.TransactionID)},
+		{f.Product, o.Product}, {f.TransactionID, string(o.TransactionID)}, {string(f.Code), string(o.ResponseCode)},
+		{string(f.Reason), string(o.Reason)},
 	} {
 		if is[0] != "" && is[0] != is[1] {
 			return false

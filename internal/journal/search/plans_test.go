@@ -23,12 +23,13 @@ import (
 const sqlMany = `
 INSERT INTO orders (id, caller, fingerprint, state, phone, product, amount, operator, metadata, callback_url,
     attempt_count, event_count, response_code, transaction_id, reference, created_at, updated_at, finished_at, due_at,
-    disputed_at)
+    disputed_at, reason)
 SELECT 'ORD-' || i, 'shop-' || i % 100, FINGERPRINT, state, '55' || (30000000 + i / 10), 'MOVISTAR_TAE', 1000,
-    'MOVISTAR', '{}', '', 1, 1, '00', CASE state WHEN 'succeeded' THEN 'TXN-' || i ELSE '' END,
+    'MOVISTAR', '{}', '', 1, 1, CASE state WHEN 'failed' THEN '51' ELSE '00' END, CASE state WHEN 'succeeded' THEN 'TXN-' || i ELSE '' END,
     CASE state WHEN 'succeeded' THEN 'RRN-' || i ELSE '' END, 1000000 * i, 1000000 * i,
     CASE WHEN state IN ('succeeded', 'failed', 'canceled') THEN 1000000 * i + 2000000 END,
-    CASE state WHEN 'queued' THEN 1000000 * i END, CASE WHEN i % 1000 = 0 THEN 1000000 * i END
+    CASE state WHEN 'queued' THEN 1000000 * i END, CASE WHEN i % 1000 = 0 THEN 1000000 * i END,
+    CASE state WHEN 'failed' THEN 'declined' ELSE '' END
 FROM (SELECT i, CASE i % 400 WHEN 1 THEN 'unknown' WHEN 2 THEN 'queued' WHEN 3 THEN 'failed' WHEN 4 THEN 'canceled'
     ELSE 'succeeded' END AS state FROM n) orders`
 
@@ -36,6 +37,12 @@ FROM (SELECT i, CASE i % 400 WHEN 1 THEN 'unknown' WHEN 2 THEN 'queued' WHEN 3 T
 const sqlEvents = `INSERT INTO events (order_key, sequence, id, type, state, body, created_at)
 SELECT key, 1, RANDOM, 'topup.succeeded', CASE key % 400 WHEN 5 THEN 'exhausted' ELSE 'delivered' END, fingerprint,
     created_at
+FROM orders`
+
+// sqlAttempts gives each order an attempt.
+const sqlAttempts = `INSERT INTO attempts (order_key, number, worker, nonce, started_at, give_up_at, finished_at, outcome)
+SELECT key, 1, 'worker', 0, created_at, created_at, created_at + 1000000,
+    CASE state WHEN 'unknown' THEN 'unknown' ELSE 'approved' END
 FROM orders`
 
 const (
@@ -72,13 +79,14 @@ func onBoth(t *testing.T, run func(*testing.T, engine)) {
 	t.Run("sqlite", func(t *testing.T) {
 		r := open(t, "sqlite:"+filepath.Join(t.TempDir(), "recarga.db"),
 			sqliteNumbers+strings.Replace(sqlMany, "FINGERPRINT", `x'00'`, 1),
-			strings.Replace(sqlEvents, "RANDOM", "randomblob(16)", 1))
+			strings.Replace(sqlEvents, "RANDOM", "randomblob(16)", 1), sqlAttempts)
 		run(t, engine{r, "EXPLAIN QUERY PLAN ", regexp.MustCompile(`USING (?:COVERING )?INDEX (\w+)`)})
 	})
 	t.Run("postgres", func(t *testing.T) {
 		r := open(t, testkit.Postgres(t).URL(),
 			postgresNumbers+strings.Replace(sqlMany, "FINGERPRINT", `'\x00'::bytea`, 1),
-			strings.Replace(sqlEvents, "RANDOM", "decode(md5(key::text), 'hex')", 1), "ANALYZE")
+			strings.Replace(sqlEvents, "RANDOM", "decode(md5(key::text), 'hex')", 1),
+			sqlAttempts, "ANALYZE")
 		run(t, engine{r, "EXPLAIN ", regexp.MustCompile(`(?:using|Index Scan on) (\w+)`)})
 	})
 }
@@ -126,14 +134,21 @@ func TestPlans(t *testing.T) {
 		for index, filters := range map[string][]Filter{
 			"orders_created": {
 				{}, {Since: at}, {Until: at}, {Since: at, Until: at.Add(time.Minute)}, {FinishedSince: at},
-				{State: topup.StateSucceeded}, {Product: "MOVISTAR_TAE"},
+				{State: topup.StateSucceeded}, {Product: "MOVISTAR_TAE"}, {Code: topup.CodeApproved},
 			},
 			"orders_caller":      {{Caller: "shop-1"}, {Caller: "shop-1", Since: at}},
-			"orders_phone":       {{Phone: phone}, {Phone: phone, Caller: "shop-1"}},
+			"orders_phone":       {{Phone: phone}, {Phone: phone, Caller: "shop-1", Code: "51", Reason: topup.ReasonDeclined}},
 			"orders_transaction": {{TransactionID: "TXN-1234"}, {Caller: "shop-34", TransactionID: "TXN-1234"}},
-			"orders_open":        {{State: topup.StateUnknown}, {State: topup.StateQueued, Caller: "shop-2"}},
+			"orders_open":        {{State: topup.StateUnknown}, {State: topup.StateQueued, Caller: "shop-2"}, {State: topup.StateUnknown, Code: "91"}},
 			"orders_ended":       {{State: topup.StateFailed}, {State: topup.StateCanceled}},
-			"orders_disputed":    {{Disputed: true}, {Disputed: true, Caller: "shop-0"}},
+			"orders_disputed":    {{Disputed: true}, {Disputed: true, Caller: "shop-0"}, {Disputed: true, Code: "51"}},
+			"orders_code": {
+				{Code: "51"}, {Code: "51", Caller: "shop-3", Reason: topup.ReasonDeclined, State: topup.StateFailed, Since: at},
+			},
+			"orders_reason": {
+				{Reason: topup.ReasonDeclined}, {Reason: topup.ReasonExpired, State: topup.StateFailed, Caller: "shop-3"},
+				{Reason: topup.ReasonDeclined, Code: topup.CodeApproved},
+			},
 		} {
 			for _, f := range filters {
 				for name, q := range map[string]string{"newest": f.newest(), "oldest": f.oldest()} {
@@ -148,6 +163,17 @@ func TestPlans(t *testing.T) {
 		got, text := e.plan(t.Context(), t, sqls.Get("find"), "TXN-1234")
 		if !slices.Equal(got, []string{"orders_reference", "orders_transaction"}) {
 			t.Errorf("find is planned by %q:\n%s", got, text)
+		}
+		now := at.UnixMicro()
+		got, text = e.plan(t.Context(), t, sqls.Get("movements"), now, now+1e9, "ORD-1", 1, 101, 1e6, 1e6)
+		for _, index := range []string{"orders_finished", "orders_doubtful", "orders_open"} {
+			if !slices.Contains(got, index) {
+				t.Errorf("movements are planned by %q, without %s:\n%s", got, index, text)
+			}
+		}
+		got, text = e.plan(t.Context(), t, sqls.Get("readings"), now, now+1e6, now+2e6, now-1e9, now+1e9, 1e6)
+		if !slices.Contains(got, "orders_finished") {
+			t.Errorf("readings are planned by %q:\n%s", got, text)
 		}
 		exhausted := topup.EventFilter{State: topup.EventExhausted, Limit: pageLength}
 		q, args, err := eventQuery(exhausted, uuid.Nil[:], uuid.Max[:])

@@ -8,7 +8,7 @@ SELECT key, fingerprint, event_count, unknown_attempts, id, caller, state, reaso
     auth_code, balance_after, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at,
     priority, line, waits_for, disputed_at, ends_at
 FROM orders
-WHERE (TRUE OR '' IN ($1, $2, $3, $4, $5) OR CAST(0 AS BIGINT) IN ($6, $7, $8, $9, $10, $11, $12))
+WHERE (TRUE OR '' IN ($1, $2, $3, $4, $5, $13, $14) OR CAST(0 AS BIGINT) IN ($6, $7, $8, $9, $10, $11, $12))
 
 -- name: orders_of_caller
 AND caller = $1
@@ -19,6 +19,10 @@ AND caller || '' = $1
 
 -- name: orders_in_state
 AND state = $2
+
+-- Not by the index of a state, where another one leads to fewer.
+-- name: found_in_state
+AND state || '' = $2
 
 -- The words of the index of open orders.
 -- name: open_orders
@@ -39,6 +43,22 @@ AND product = $4
 
 -- name: orders_of_transaction
 AND transaction_id = $5 AND transaction_id <> ''
+
+-- The words of the index of codes, which leaves out those of nearly all orders.
+-- name: orders_of_rare_code
+AND response_code = $13 AND response_code NOT IN ('', '00')
+
+-- name: orders_of_usual_code
+AND response_code = $13
+
+-- name: orders_of_code
+AND response_code || '' = $13
+
+-- name: orders_failed_for
+AND reason = $14 AND reason <> ''
+
+-- name: orders_of_reason
+AND reason || '' = $14
 
 -- By themselves, because they are few: SQLite would look for them among all orders, which it finds sorted.
 -- name: disputed_orders

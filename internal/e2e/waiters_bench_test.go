@@ -81,13 +81,13 @@ func waitTogether(b *testing.B, processes int) {
 		p.terminate() // which answers the others
 	}
 	answered.Wait()
-	told := delays[:changed]
-	slices.Sort(told)
+	late := delays[:changed]
+	slices.Sort(late)
 	b.ReportMetric((after.memory-resting.memory)/waiters, "resident-B/waiter")
 	b.ReportMetric(100*(after.cpu-before.cpu)/idleFor.Seconds(), "idle-cpu-%")
-	b.ReportMetric(float64(told[changed/2].Microseconds())/1000, "p50-ms")
-	b.ReportMetric(float64(told[changed*99/100].Microseconds())/1000, "p99-ms")
-	b.ReportMetric(float64(told[changed-1].Microseconds())/1000, "max-ms")
+	b.ReportMetric(float64(late[changed/2].Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(late[changed*99/100].Microseconds())/1000, "p99-ms")
+	b.ReportMetric(float64(late[changed-1].Microseconds())/1000, "max-ms")
 }
 
 // placedBy are as many orders as there are waiters, which nobody buys.

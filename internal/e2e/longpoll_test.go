@@ -36,7 +36,7 @@ func TestWaitersSeeTheTruth(t *testing.T) {
 
 // breakable is a Redis that fails, and is restored.
 type breakable struct {
-	url        string
+	url           string
 	fail, restore func()
 }
 

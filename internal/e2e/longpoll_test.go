@@ -34,10 +34,10 @@ func TestWaitersSeeTheTruth(t *testing.T) {
 	}
 }
 
-// breakable is a Redis that fails, and is mended.
+// breakable is a Redis that fails, and is restored.
 type breakable struct {
-	url        string
-	fail, mend func()
+	url           string
+	fail, restore func()
 }
 
 func oneRedis(t *testing.T) breakable {
@@ -45,7 +45,7 @@ func oneRedis(t *testing.T) breakable {
 	return breakable{r.URL(), r.Kill, r.Start}
 }
 
-// redisGroup mends itself.
+// redisGroup restores itself.
 func redisGroup(start func(testing.TB) *testkit.RedisGroup) func(*testing.T) breakable {
 	return func(t *testing.T) breakable {
 		g := start(t)
@@ -86,7 +86,7 @@ func waitersSeeTheTruth(t *testing.T, postgres bool, redis breakable) {
 			redis.fail()
 		}
 		if i == 30 {
-			redis.mend()
+			redis.restore()
 		}
 	}
 	waiting.Wait()

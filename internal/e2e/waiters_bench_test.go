@@ -49,7 +49,7 @@ func waitTogether(b *testing.B, processes int) {
 		apis[i] = w.start(b, "api")
 	}
 	ids := placedBy(b, apis[0].client())
-	resting := used(b, apis)
+	resting := usageOf(b, apis)
 	delays := make([]time.Duration, waiters)
 	var waiting, answered sync.WaitGroup
 	waiting.Add(waiters)
@@ -65,9 +65,9 @@ func waitTogether(b *testing.B, processes int) {
 		}
 		return all == waiters
 	}, "all wait")
-	before := used(b, apis)
+	before := usageOf(b, apis)
 	pass(b, idleFor)
-	after := used(b, apis)
+	after := usageOf(b, apis)
 	tick := time.NewTicker(changeEvery)
 	defer tick.Stop()
 	client := apis[0].client()
@@ -81,13 +81,13 @@ func waitTogether(b *testing.B, processes int) {
 		p.terminate() // which answers the others
 	}
 	answered.Wait()
-	told := delays[:changed]
-	slices.Sort(told)
+	late := delays[:changed]
+	slices.Sort(late)
 	b.ReportMetric((after.memory-resting.memory)/waiters, "resident-B/waiter")
 	b.ReportMetric(100*(after.cpu-before.cpu)/idleFor.Seconds(), "idle-cpu-%")
-	b.ReportMetric(float64(told[changed/2].Microseconds())/1000, "p50-ms")
-	b.ReportMetric(float64(told[changed*99/100].Microseconds())/1000, "p99-ms")
-	b.ReportMetric(float64(told[changed-1].Microseconds())/1000, "max-ms")
+	b.ReportMetric(float64(late[changed/2].Microseconds())/1000, "p50-ms")
+	b.ReportMetric(float64(late[changed*99/100].Microseconds())/1000, "p99-ms")
+	b.ReportMetric(float64(late[changed-1].Microseconds())/1000, "max-ms")
 }
 
 // placedBy are as many orders as there are waiters, which nobody buys.
@@ -150,7 +150,7 @@ func awaitEnd(b *testing.B, p *process, id topup.ID, sent func()) time.Duration 
 // usage is what processes have used so far: resident bytes, and seconds of CPU.
 type usage struct{ memory, cpu float64 }
 
-func used(b *testing.B, all []*process) (u usage) {
+func usageOf(b *testing.B, all []*process) (u usage) {
 	b.Helper()
 	for _, p := range all {
 		proc, err := procfs.NewProc(p.cmd.Process.Pid)

@@ -51,6 +51,8 @@ const (
 	WaitOutage Wait = "outage"
 	// WaitBalance: the balance is below RECARGA_BALANCE_RESERVE.
 	WaitBalance Wait = "balance"
+	// WaitPaused: a person has paused its caller, product or operator, or all purchases.
+	WaitPaused Wait = "paused"
 )
 
 // Waiting is an order that waits in the wait queue.

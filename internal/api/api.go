@@ -54,6 +54,9 @@ type Orders interface {
 // Book is what is read of the book of record: journal.Journal, which documents its errors.
 type Book interface {
 	admin.Health
+	admin.Audit
+	// Acts are the actions that the audit has; a bad cursor is a *topup.FieldError.
+	Acts(ctx context.Context, f topup.ActFilter) (acts []topup.Act, next string, err error)
 	Details(ctx context.Context, id topup.ID) (topup.Details, error)
 	List(ctx context.Context, f search.Filter) (orders []topup.Order, next string, err error)
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
@@ -92,6 +95,8 @@ type Config struct {
 	Registry *callers.Registry
 	// Operators manages the operators' keys. Where they are to be good, Callers is keys.WithOperators.
 	Operators *access.Operators
+	// Controls is what people set at run time.
+	Controls Controls
 	// Endpoints are the callers' of the registry and of the settings.
 	Endpoints admin.Endpoints
 	// Pinger tries endpoints out.
@@ -202,8 +207,9 @@ func (s *Server) register(to openapi.Operations) {
 	s.onDecisions(to)
 	s.onEvents(to)
 	s.onWhole(to)
+	s.onDesk(to)
 	admin.Admin{Registry: s.cfg.Registry, Operators: s.cfg.Operators, Endpoints: s.cfg.Endpoints,
-		Pinger: s.cfg.Pinger, Health: s.cfg.Book, Switch: s.cfg.Orders, Log: s.log}.Register(to)
+		Pinger: s.cfg.Pinger, Health: s.cfg.Book, Audit: s.cfg.Book, Switch: s.cfg.Orders, Log: s.log}.Register(to)
 }
 
 // problem is what an error becomes; in says where its fields are.

@@ -30,7 +30,7 @@ func (s *Server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		problem.Refuse(ctx, err)
 		return
 	}
-	next(huma.WithContext(ctx, keys.With(ctx.Context(), who)))
+	next(huma.WithContext(ctx, acting(ctx, who)))
 }
 
 // identify returns the key's owner or the problem to answer.
@@ -111,6 +111,11 @@ func (s *Server) operatorsOnly(next http.Handler) http.Handler {
 		}
 		if err == nil {
 			err = who.Permit(permission)
+		}
+		if err == nil && permission == act {
+			if err = s.actingAtQueues(r, who); err != nil {
+				err = s.problem(r.Context(), "", err)
+			}
 		}
 		if err != nil {
 			s.refusePage(w, r, err)

@@ -142,4 +142,7 @@ func opPlace() huma.Operation {
 	return op
 }
 
-const operationPlace = "placeTopup"
+const (
+	operationPlace  = "placeTopup"
+	operationPlaces = "placeTopups"
+)

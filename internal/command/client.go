@@ -99,7 +99,8 @@ func apiCommand(
 			return Usage(fmt.Errorf("neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY is set; must be a key of the API at %s",
 				s.APIURL))
 		}
-		api, err := producer.NewClient(s.APIURL, key, producer.WithRetryNotify(p.ReportRetry))
+		api, err := producer.NewClient(s.APIURL, key, producer.WithRetryNotify(p.ReportRetry),
+			producer.WithUserAgent(producer.CLIUserAgent+p.Version))
 		if err != nil {
 			return Usage(err)
 		}

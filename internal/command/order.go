@@ -2,9 +2,11 @@ package command
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"os/user"
 	"strings"
 
@@ -12,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"recarga/internal/access"
+	"recarga/internal/audit"
 	"recarga/producer"
 	"recarga/topup"
 )
@@ -44,6 +47,13 @@ func UserName() string {
 		return ""
 	}
 	return u.Username
+}
+
+// Acting notes in whose name a command that works on the book itself acts: the user's who runs it.
+func Acting(ctx context.Context, action string) context.Context {
+	host, _ := os.Hostname()
+	return audit.With(ctx, topup.Act{By: UserName(), Role: topup.ViaLocal, Via: topup.ViaLocal,
+		Address: topup.NullString(host), Action: action})
 }
 
 // HasOwnKey reports whether an operator's command uses the key of one operator, not the admin key.

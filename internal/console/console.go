@@ -30,6 +30,10 @@ type Journal interface {
 	bulk.Orders
 	bulk.Events
 	Ended
+	// RecordAct writes an action that changes nothing of the book.
+	RecordAct(ctx context.Context) error
+	// Acts are the actions that the audit has.
+	Acts(ctx context.Context, f topup.ActFilter) (acts []topup.Act, next string, err error)
 	Details(ctx context.Context, id topup.ID) (topup.Details, error)
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
 	Overview(ctx context.Context, now time.Time) (search.Overview, error)
@@ -53,11 +57,9 @@ type Orders interface {
 	Redeliver(ctx context.Context, id string, who producer.Actor) (topup.Event, error)
 }
 
-// Queue is asynq's, as far as a person sees and stops it.
+// Queue is asynq's, as far as a person sees it.
 type Queue interface {
 	Glance(ctx context.Context) (map[string]queue.Info, error)
-	Pause(ctx context.Context, name string) error
-	Resume(ctx context.Context, name string) error
 }
 
 // Callers lists those who place orders.
@@ -94,8 +96,10 @@ type Config struct {
 	Journal Journal
 	// Orders are the operations on both.
 	Orders Orders
-	// Queue is what can be paused.
+	// Queue is asynq's.
 	Queue Queue
+	// Controls is what people set at run time.
+	Controls Controls
 	// Callers are listed with their endpoints.
 	Callers Callers
 	// Catalog is what the filter offers. The zero one stands for topup.DefaultCatalog.

@@ -60,6 +60,7 @@ var (
 	sqlKeys   = sqls.Get("keys")
 	sqlSealed = sqls.Get("sealed")
 	sqlHeld   = sqls.Get("held")
+	sqlSet    = sqls.Get("controls")
 )
 
 // schema compares the tables' version with the program's. To bring them up to date is not for a doctor.
@@ -112,6 +113,15 @@ func (d *database) held(ctx context.Context) Finding {
 		return d.unanswered(ctx, err)
 	}
 	return unless(n == 0, Warn, "%d held", n)
+}
+
+// controls names what people have paused or limited.
+func (d *database) controls(ctx context.Context) Finding {
+	set, err := value[string](ctx, d.db, sqlSet)
+	if err != nil {
+		return d.unanswered(ctx, err)
+	}
+	return unless(set == "", Warn, "%s", set)
 }
 
 // keys names the callers whose key has expired, or does so soon.

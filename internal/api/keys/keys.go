@@ -49,6 +49,11 @@ func (who Identity) Actor() producer.Actor {
 	return producer.Actor{Caller: who.Caller}
 }
 
+// Act is an action in this name on something, from the address that ctx came from.
+func (who Identity) Act(ctx context.Context, via, action, on string) topup.Act {
+	return access.Person{Name: cmp.Or(who.Operator, who.Caller), Role: who.Role}.Act(ctx, via, action, on)
+}
+
 // By is who decides: what the request says, or standard where it says nothing. Behind the admin key there may be
 // anybody, who says so; a named key is its owner's, who cannot act under another name.
 func (who Identity) By(given, standard string) (string, error) {

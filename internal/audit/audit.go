@@ -1,0 +1,63 @@
+// Package audit says in whose name something is done. Whoever lets a person or a program act notes in the context who
+// that is; what the action changes in the book of record is then written with it, in the same transaction, whichever
+// part of the program changes it.
+package audit
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"recarga/topup"
+)
+
+type key struct{}
+
+// With begins an action, and gives it an id and its time.
+func With(ctx context.Context, a topup.Act) context.Context {
+	a.ID, a.At = uuid.Must(uuid.NewV7()).String(), time.Now()
+	return context.WithValue(ctx, key{}, a)
+}
+
+// Of is the action that With began; ok is false where nobody acts: what the program does by itself is no action.
+func Of(ctx context.Context) (a topup.Act, ok bool) {
+	a, ok = ctx.Value(key{}).(topup.Act)
+	return a, ok
+}
+
+func with(ctx context.Context, change func(*topup.Act)) context.Context {
+	a, ok := Of(ctx)
+	if !ok {
+		return ctx
+	}
+	change(&a)
+	return context.WithValue(ctx, key{}, a)
+}
+
+// On says what is changed.
+func On(ctx context.Context, what string) context.Context {
+	return with(ctx, func(a *topup.Act) { a.On = topup.NullString(what) })
+}
+
+// OfOrder says of which order it is; where nothing else was said to be changed, it is the order.
+func OfOrder(ctx context.Context, id topup.ID) context.Context {
+	return with(ctx, func(a *topup.Act) {
+		a.OrderID = topup.NullString(id)
+		a.On = cmp.Or(a.On, a.OrderID)
+	})
+}
+
+// To says what it is changed to.
+func To(ctx context.Context, detail string) context.Context {
+	return with(ctx, func(a *topup.Act) { a.Detail = topup.NullString(detail) })
+}
+
+// Because says why, and who decided, where that is another one than has the key; empty: it is not.
+func Because(ctx context.Context, by, reason string) context.Context {
+	return with(ctx, func(a *topup.Act) {
+		a.By = cmp.Or(by, a.By)
+		a.Reason = cmp.Or(topup.NullString(reason), a.Reason)
+	})
+}

@@ -92,7 +92,7 @@ var permissions = map[string]Permission{
 	"listAudit":    operators,
 	"listControls": viewers,
 	"pause":        operators, "resume": operators, "limit": operators,
-	"addCaller":    admins, "changeCaller": admins, "rotateSecret": admins, "rotateKey": admins,
+	"addCaller": admins, "changeCaller": admins, "rotateSecret": admins, "rotateKey": admins,
 	"listOperators": admins, "addOperator": admins, "changeOperator": admins, "rotateOperatorKey": admins,
 	"setCallerEndpoint": admins, "removeCallerEndpoint": admins, "enableCallerEndpoint": admins,
 	"disableCallerEndpoint": admins,

@@ -70,6 +70,7 @@ func waitFor(why topup.Wait) Decision { return Decision{Wait: why} }
 //  7. A retry for which the budget has no room: ask again at RetryAt.
 //  8. Orders of the same priority wait for the rate already: wait behind them.
 //  9. The rate limit is used up: wait for it. It is unknown: ask again in a second.
+//
 // 10. Everything else may be bought.
 func Decide(k Known) Decision {
 	outage, out := k.Restrictions.Outages[topup.OperatorOf(k.Product)]

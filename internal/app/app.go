@@ -95,7 +95,7 @@ type Node struct {
 	controls *controls.Reader
 	// buyers are the servers of the purchases.
 	buyers servers
-	vendor  *metrics.Distributor
+	vendor *metrics.Distributor
 
 	// APIURL and MetricsURL are where it really listens.
 	APIURL, MetricsURL string
@@ -113,7 +113,7 @@ func Start(
 ) (*Node, error) {
 	n := &Node{
 		settings: s, catalog: c, roles: r, version: version, log: log, ballast: make([]byte, ballast),
-		failed:  make(chan error, 2),
+		failed: make(chan error, 2),
 		buyers: servers{log: log}, metrics: newMetrics(s, r, version), health: NewHealth(r.names()),
 	}
 	steps := []func(context.Context) error{n.readRoots, n.startSupervision, n.startOps, n.openStores, n.openDistributor}
@@ -246,7 +246,7 @@ func (n *Node) workerConfig() worker.Config {
 	cfg := worker.Config{
 		Journal: n.book, Distributor: n.watch.Distributor(n.vendor), Waker: n.waker,
 		Deliverer: pausable{n.deliverer, n.controls},
-		Balances: n.vendor, Timeout: s.DistributorTimeout, Alone: n.queue.IsEmbedded(), Swept: n.swept, Log: n.log,
+		Balances:  n.vendor, Timeout: s.DistributorTimeout, Alone: n.queue.IsEmbedded(), Swept: n.swept, Log: n.log,
 		Leads: n.leads,
 		Policy: worker.Policy{
 			Initial: s.RetryInitial, Max: s.RetryMax, MaxAttempts: s.RetryMaxAttempts,

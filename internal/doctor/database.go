@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"embed"
@@ -121,7 +122,7 @@ func (d *database) controls(ctx context.Context) Finding {
 	if err != nil {
 		return d.unanswered(ctx, err)
 	}
-	return unless(set == "", Warn, "%s", set)
+	return unless(set == "", Warn, "%s", cmp.Or(set, "none"))
 }
 
 // keys names the callers whose key has expired, or does so soon.

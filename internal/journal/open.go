@@ -154,7 +154,7 @@ func Open(ctx context.Context, databaseURL string, opts ...Option) (*Journal, er
 	return &Journal{
 		Reader: search.New(db, left), Store: accounts.In(db), Book: balances.In(db), Mover: left.Mover(),
 		Desk: desk.In(db),
-		db: db, archived: left, limits: s.limits, catalog: s.catalog, changed: s.changed,
+		db:   db, archived: left, limits: s.limits, catalog: s.catalog, changed: s.changed,
 	}, nil
 }
 

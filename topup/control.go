@@ -67,6 +67,14 @@ type Control struct {
 // String is what it is set for, as in "caller shop".
 func (c Control) String() string { return strings.TrimSpace(string(c.Kind) + " " + string(c.Name)) }
 
+// Says is what holds, as in "caller shop is paused".
+func (c Control) Says() string {
+	if c.Kind.IsLimit() {
+		return c.String() + " is limited to " + string(c.Value)
+	}
+	return c.String() + " is paused"
+}
+
 // Check names every wrong field. Whether there is such a caller, product or operator, it does not know.
 func (c Control) Check() error {
 	return errors.Join(append(checkDecision(string(c.Reason), c.By), c.checkKind(), c.checkName(), c.checkValue())...)

@@ -128,7 +128,7 @@ func pauseRandomly(t *testing.T, r *rand.Rand, limited bool) {
 		defer mu.Unlock()
 		return !paused && !bought[id] && time.Since(since) > 5*time.Second
 	}
-	for step := range testkit.Times(120, 1500) {
+	for step := range testkit.Times(60, 1500) {
 		switch r.IntN(5) {
 		case 0:
 			people.toggle(topup.Control{Kind: topup.PauseCaller, Name: topup.NullString(pick(pausedCallers))})

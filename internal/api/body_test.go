@@ -111,8 +111,8 @@ func bodies() map[string]string {
 		"changeOperator":    `{"role":"viewer"}`,
 		"addCaller":         `{"name":"shop-1","callback_url":"https://shop.example/hook"}`,
 		"changeCaller":      `{"callback_url":"https://shop.example/hook","disabled":true}`,
-		"pause":             `{"kind":"operator","name":"TELCEL","reason":"why"}`,
-		"resume":            `{"kind":"operator","name":"TELCEL","reason":"why"}`,
+		"pause":             `{"kind":"operator","name":"MOVISTAR","reason":"why"}`,
+		"resume":            `{"kind":"operator","name":"MOVISTAR","reason":"why"}`,
 		"limit":             `{"kind":"rate","value":"5/s","reason":"why"}`,
 		"setCallerEndpoint": `{"url":"https://shop.example/hook","event_types":["topup.failed"]}`,
 	}

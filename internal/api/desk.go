@@ -69,11 +69,21 @@ type pauseRequest struct {
 	By     string            `json:"by,omitempty" maxLength:"100" example:"ana"`
 }
 
-// control is what a request asks for, in the name of whoever sent it.
-func control(ctx context.Context, kind topup.ControlKind, name, value, reason, by string) (topup.Control, error) {
-	by, err := keys.Of(ctx).By(by, access.AdminName)
-	return topup.Control{Kind: kind, Name: topup.NullString(name), Value: topup.NullString(value), By: by,
-		Reason: topup.NullString(reason)}, err
+// control does what a request asks for, in the name of whoever sent it.
+func (s *Server) control(
+	ctx context.Context, c topup.Control, do func(context.Context, topup.Control) error,
+) (page controlPage, err error) {
+	ctx, c.By, err = keys.By(ctx, c.By, access.AdminName)
+	if err == nil {
+		err = do(ctx, c)
+	}
+	if errors.As(err, new(*controls.QueueError)) { // it has ended in the book alone, and is to be ended again
+		err = problem.WithHeader(problem.New(problem.Unavailable, err.Error()), "Retry-After", "1")
+	}
+	if err == nil {
+		page.Data, err = s.cfg.Controls.Standings(ctx)
+	}
+	return page, err
 }
 
 type controlInput struct {
@@ -81,25 +91,17 @@ type controlInput struct {
 	Body pauseRequest
 }
 
+func (in controlInput) control() topup.Control {
+	return topup.Control{Kind: in.Body.Kind, Name: topup.NullString(in.Body.Name), By: in.Body.By,
+		Reason: topup.NullString(in.Body.Reason)}
+}
+
 func (s *Server) pause(ctx context.Context, in *controlInput) (controlPage, error) {
-	return s.controlled(ctx, in, s.cfg.Controls.Set)
+	return s.control(ctx, in.control(), s.cfg.Controls.Set)
 }
 
 func (s *Server) resume(ctx context.Context, in *controlInput) (controlPage, error) {
-	return s.controlled(ctx, in, s.cfg.Controls.End)
-}
-
-func (s *Server) controlled(
-	ctx context.Context, in *controlInput, do func(context.Context, topup.Control) error,
-) (page controlPage, err error) {
-	c, err := control(ctx, in.Body.Kind, in.Body.Name, "", in.Body.Reason, in.Body.By)
-	if err == nil {
-		err = do(ctx, c)
-	}
-	if err != nil {
-		return page, notInRedis(err)
-	}
-	return s.listControls(ctx, nil)
+	return s.control(ctx, in.control(), s.cfg.Controls.End)
 }
 
 type limitRequest struct {
@@ -112,26 +114,13 @@ type limitRequest struct {
 // bySettings is the value of a limit that the settings say.
 const bySettings = "default"
 
-func (s *Server) limit(ctx context.Context, in *struct{ Body limitRequest }) (page controlPage, err error) {
-	b := in.Body
-	c, err := control(ctx, b.Kind, "", b.Value, b.Reason, b.By)
-	if err == nil && b.Value == bySettings {
-		err = s.cfg.Controls.End(ctx, c)
-	} else if err == nil {
-		err = s.cfg.Controls.Set(ctx, c)
+func (s *Server) limit(ctx context.Context, in *struct{ Body limitRequest }) (controlPage, error) {
+	b, do := in.Body, s.cfg.Controls.Set
+	if b.Value == bySettings {
+		do = s.cfg.Controls.End
 	}
-	if err != nil {
-		return page, err
-	}
-	return s.listControls(ctx, nil)
-}
-
-// notInRedis says of a pause that has ended in the book alone, that it is to be ended again.
-func notInRedis(err error) error {
-	if errors.As(err, new(*controls.QueueError)) {
-		return problem.WithHeader(problem.New(problem.Unavailable, err.Error()), "Retry-After", "1")
-	}
-	return err
+	return s.control(ctx, topup.Control{Kind: b.Kind, Value: topup.NullString(b.Value), By: b.By,
+		Reason: topup.NullString(b.Reason)}, do)
 }
 
 // onDesk adds what the operator's desk needs: the audit, and what is set at run time.

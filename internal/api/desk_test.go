@@ -42,7 +42,8 @@ type deed struct {
 // deeds are one of each operation, each of which can be done after those before it.
 func (s *server) deeds() []deed {
 	s.held("HELD", -time.Minute)
-	s.held("CHARGED", -time.Minute)
+	s.post(shopKey, "/v1/topups", strings.Replace(order("CHARGED"), ":10", ":35", 1)).want(http.StatusAccepted)
+	s.holds("CHARGED", -time.Minute)
 	event := s.canceled(shopKey, "GONE")
 	s.canceled(shopKey, "WRONG")
 	s.canceled(shopKey, "DENIED")
@@ -54,14 +55,14 @@ func (s *server) deeds() []deed {
 	b := bodies()
 	return []deed{
 		{"placeTopup", "/v1/topups", order("ADMINS"), typeJSON, "ADMINS", 1},
-		{"placeTopups", "/v1/topups/batch", order("MANY-1") + "\n" + order("MANY-2"), typeND, "MANY-1", 2},
+		{"placeTopups", "/v1/topups/batch", order("MANY-1") + "\n" + order("MANY-2"), typeND, "", 2},
 		{"cancelTopup", "/v1/topups/ADMINS/cancel", "", "", "ADMINS", 1},
 		{"resolveTopup", "/v1/topups/HELD/resolve", b["resolveTopup"], typeJSON, "HELD", 1},
 		{"correctTopup", "/v1/topups/HELD/correct", `{"outcome":"succeeded","reason":"why"}`, typeJSON, "HELD", 1},
 		{"endDispute", "/v1/topups/DENIED/dispute", b["endDispute"], typeJSON, "DENIED", 1},
 		{"redeliverEvent", "/v1/events/" + event + "/redeliver", "", "", event, 1},
 		{"redeliverEvents", "/v1/events/redeliver", `{"caller":"shop","type":"topup.canceled"}`, typeJSON, "", 3},
-		{"reconcile", reconciliations, "order_id,amount,status\nCHARGED,10,charged\n", "text/csv", "CHARGED", 1},
+		{"reconcile", reconciliations, "order_id,amount,status\nCHARGED,35,charged\n", "text/csv", "CHARGED", 1},
 		{"addCaller", "/v1/callers", `{"name":"kiosk"}`, typeJSON, "kiosk", 1},
 		{"changeCaller", "/v1/callers/kiosk", `{"max_open":7}`, typeJSON, "kiosk", 1},
 		{"rotateKey", "/v1/callers/kiosk/rotate-key", "", "", "kiosk", 1},
@@ -74,8 +75,8 @@ func (s *server) deeds() []deed {
 		{"addOperator", "/v1/operators", `{"name":"luz","role":"viewer"}`, typeJSON, "luz", 1},
 		{"changeOperator", "/v1/operators/luz", `{"role":"operator"}`, typeJSON, "luz", 1},
 		{"rotateOperatorKey", "/v1/operators/luz/rotate-key", "", "", "luz", 1},
-		{"pause", "/v1/controls/pause", b["pause"], typeJSON, "operator TELCEL", 1},
-		{"resume", "/v1/controls/resume", b["resume"], typeJSON, "operator TELCEL", 1},
+		{"pause", "/v1/controls/pause", b["pause"], typeJSON, "operator MOVISTAR", 1},
+		{"resume", "/v1/controls/resume", b["resume"], typeJSON, "operator MOVISTAR", 1},
 		{"limit", "/v1/controls/limit", b["limit"], typeJSON, "rate", 1},
 	}
 }
@@ -104,7 +105,8 @@ func TestEveryOperationIsAudited(t *testing.T) {
 		if d.media != "" {
 			header = append(header, "Content-Type", d.media)
 		}
-		s.send(method, d.path, d.body, append(header, "Authorization", "Bearer nobody")...).want(http.StatusUnauthorized)
+		stranger := append(slices.Clone(header), "Authorization", "Bearer nobody", "X-Forwarded-For", clients())
+		s.send(method, d.path, d.body, stranger...).want(http.StatusUnauthorized)
 		got := s.send(method, d.path, d.body, append(header, "Authorization", "Bearer "+adminKey)...)
 		acts := s.acts("?limit=200").Data
 		if got.status >= http.StatusBadRequest || len(acts) != seen+1 {
@@ -151,7 +153,7 @@ func TestAudit(t *testing.T) {
 		t.Errorf("%+v", many)
 	}
 	for query, want := range map[string]int{
-		"?on=HELD": 2, "?by=ana": 1, "?by=nobody": 0, "?via=console": 0, "?on=HELD&action=resolveTopup": 1,
+		"?on=HELD": 3, "?by=ana": 1, "?by=nobody": 0, "?via=console": 0, "?on=HELD&action=resolveTopup": 1,
 		"?until=2020-01-01T00:00:00Z": 0, "?since=2020-01-01T00:00:00Z&by=ana": 1, "?on=shop-1": 1,
 	} {
 		if got := s.acts(query).Data; len(got) != want {

@@ -72,6 +72,12 @@ func (f fullOrders) Uphold(context.Context, topup.ID, topup.Upholding) (topup.Or
 
 func (f fullBook) Details(context.Context, topup.ID) (topup.Details, error) { return f.d, nil }
 
+func (fullBook) RecordAct(context.Context) error { return nil }
+
+func (fullBook) Acts(context.Context, topup.ActFilter) ([]topup.Act, string, error) {
+	return nil, "", nil
+}
+
 func (f fullBook) List(context.Context, search.Filter) ([]topup.Order, string, error) {
 	return []topup.Order{f.d.Order}, place, nil
 }

@@ -69,6 +69,7 @@ func (n *Node) useStores() {
 	n.callers = callers.New(n.journal, n.settings.SealingKey(), n.settings.WebhookAllowPrivate,
 		n.settings.FormerKeys()...)
 	n.controls = controls.NewReader(n.journal.Controls, n.controlled, n.log)
+	n.health.controlledBy(n.controls.Now)
 	n.producer = producer.New(n.book, n.waker, n.log).WithQuotas(callers.NewQuotas(n.callers, n.journal))
 	if n.queue.IsEmbedded() && (!n.roles.API || !n.roles.Worker) {
 		n.log.Warn("the embedded queue is seen by this process alone; orders reach the worker by its sweep, seconds " +

@@ -54,10 +54,12 @@ func To(ctx context.Context, detail string) context.Context {
 	return with(ctx, func(a *topup.Act) { a.Detail = topup.NullString(detail) })
 }
 
-// Because says why, and who decided, where that is another one than has the key; empty: it is not.
-func Because(ctx context.Context, by, reason string) context.Context {
-	return with(ctx, func(a *topup.Act) {
-		a.By = cmp.Or(by, a.By)
-		a.Reason = cmp.Or(topup.NullString(reason), a.Reason)
-	})
+// Because says why; empty: as was said before.
+func Because(ctx context.Context, reason string) context.Context {
+	return with(ctx, func(a *topup.Act) { a.Reason = cmp.Or(topup.NullString(reason), a.Reason) })
+}
+
+// By says who it is, behind a key that may be anybody's; empty: as was said before.
+func By(ctx context.Context, name string) context.Context {
+	return with(ctx, func(a *topup.Act) { a.By = cmp.Or(name, a.By) })
 }

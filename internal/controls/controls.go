@@ -69,7 +69,7 @@ func (d Desk) Set(ctx context.Context, c topup.Control) error {
 		return err
 	}
 	c.Since = time.Now()
-	ctx = audit.Because(audit.To(audit.On(ctx, c.String()), string(c.Value)), c.By, string(c.Reason))
+	ctx = audit.Because(audit.To(audit.On(ctx, c.String()), string(c.Value)), string(c.Reason))
 	if err := d.Book.SetControl(ctx, c); err != nil {
 		return err
 	}
@@ -89,7 +89,7 @@ func (d Desk) End(ctx context.Context, c topup.Control) error {
 	if err := c.CheckEnd(); err != nil {
 		return err
 	}
-	ctx = audit.Because(audit.On(ctx, c.String()), c.By, string(c.Reason))
+	ctx = audit.Because(audit.On(ctx, c.String()), string(c.Reason))
 	if err := d.Book.EndControl(ctx, c.Kind, string(c.Name)); err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ func testActsAreWritten(t *testing.T, s store) {
 	}
 	ctx := audit.With(t.Context(), topup.Act{By: "ana", Role: "operator", Via: topup.ViaConsole, Address: "192.0.2.1",
 		Action: "resolveTopup"})
-	ctx = audit.To(audit.Because(ctx, "", "line 7"), "succeeded")
+	ctx = audit.To(audit.Because(ctx, "line 7"), "succeeded")
 	r := topup.Resolution{Outcome: topup.ResolvedSucceeded, Reason: "line 7", By: "ana", Forced: true}
 	for range 2 { // the second one is a repeat
 		_, _, err := s.Resolve(ctx, held.ID, r, noon)

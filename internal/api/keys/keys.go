@@ -11,6 +11,7 @@ import (
 
 	"recarga/internal/access"
 	"recarga/internal/api/problem"
+	"recarga/internal/audit"
 	"recarga/internal/callers"
 	"recarga/producer"
 	"recarga/topup"
@@ -65,6 +66,12 @@ func (who Identity) By(given, standard string) (string, error) {
 			who.Operator}
 	}
 	return who.Operator, nil
+}
+
+// By is Identity.By of who asks, and has what is done kept under the name that was given.
+func By(ctx context.Context, given, standard string) (_ context.Context, by string, err error) {
+	by, err = Of(ctx).By(given, standard)
+	return audit.By(ctx, given), by, err
 }
 
 // Permit refuses what the key may not do, with a problem.

@@ -146,7 +146,10 @@ func WriteUsual[T any](ctx context.Context, db *DB, key string, usual func(out *
 	run func(*Tx) (T, error)) (out T, err error) {
 	act, somebody := audit.Of(ctx)
 	var first commit.Usual
-	if usual != nil && !somebody {
+	switch {
+	case usual != nil && somebody:
+		first = func() *commit.Step { return beside(usual(&out), act) }
+	case usual != nil:
 		first = func() *commit.Step { return usual(&out) }
 	}
 	err = db.committer.Do(ctx, key, first, func(t *commit.Tx) (err error) {

@@ -86,8 +86,8 @@ final class OrderDetails
         public readonly string $updated_at,
         /**
          * Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its
-         * operator fails), `balance`; null when it does not.
-         * @var 'turn'|'pace'|'outage'|'balance'|null
+         * operator fails), `balance`, `paused` (somebody has paused its purchase); null when it does not.
+         * @var 'turn'|'pace'|'outage'|'balance'|'paused'|null
          */
         public readonly ?string $waits_for,
         /**

@@ -142,8 +142,8 @@ class _Order(TypedDict):
     # When it changed last.
     updated_at: str
     # Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator
-    # fails), `balance`; null when it does not.
-    waits_for: Optional[Literal["turn", "pace", "outage", "balance"]]
+    # fails), `balance`, `paused` (somebody has paused its purchase); null when it does not.
+    waits_for: Optional[Literal["turn", "pace", "outage", "balance", "paused"]]
 
 
 class Order(_Order, total=False):
@@ -210,8 +210,8 @@ class _OrderDetails(TypedDict):
     # When it changed last.
     updated_at: str
     # Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator
-    # fails), `balance`; null when it does not.
-    waits_for: Optional[Literal["turn", "pace", "outage", "balance"]]
+    # fails), `balance`, `paused` (somebody has paused its purchase); null when it does not.
+    waits_for: Optional[Literal["turn", "pace", "outage", "balance", "paused"]]
 
 
 class OrderDetails(_OrderDetails, total=False):

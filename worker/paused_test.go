@@ -13,28 +13,29 @@ import (
 	"recarga/internal/journal/journaltest"
 	"recarga/internal/testkit"
 	"recarga/topup"
+	"recarga/topup/desk"
 	"recarga/worker"
 )
 
 // controlled is what people have set, and since when an order is paused, or is not.
 type controlled struct {
 	mu  sync.Mutex
-	set topup.Controls
+	set desk.Controls
 	// changed is when an order of a caller and product was last paused, or resumed.
 	changed map[[2]string]time.Time
 }
 
-func (c *controlled) now(context.Context) topup.Controls {
+func (c *controlled) now(context.Context) desk.Controls {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return slices.Clone(c.set)
 }
 
-func (c *controlled) toggle(control topup.Control) {
+func (c *controlled) toggle(control desk.Control) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	before := slices.Clone(c.set)
-	same := func(o topup.Control) bool { return o.Kind == control.Kind && o.Name == control.Name }
+	same := func(o desk.Control) bool { return o.Kind == control.Kind && o.Name == control.Name }
 	if slices.ContainsFunc(before, same) {
 		c.set = slices.DeleteFunc(slices.Clone(before), same)
 	} else {
@@ -131,13 +132,13 @@ func pauseRandomly(t *testing.T, r *rand.Rand, limited bool) {
 	for step := range testkit.Times(60, 1500) {
 		switch r.IntN(5) {
 		case 0:
-			people.toggle(topup.Control{Kind: topup.PauseCaller, Name: topup.NullString(pick(pausedCallers))})
+			people.toggle(desk.Control{Kind: desk.PauseCaller, Name: topup.NullString(pick(pausedCallers))})
 		case 1:
 			product := pick(pausedProducts)
-			people.toggle([]topup.Control{
-				{Kind: topup.PauseProduct, Name: topup.NullString(product)},
-				{Kind: topup.PauseOperator, Name: topup.NullString(topup.OperatorOf(product))},
-				{Kind: topup.PausePurchases},
+			people.toggle([]desk.Control{
+				{Kind: desk.PauseProduct, Name: topup.NullString(product)},
+				{Kind: desk.PauseOperator, Name: topup.NullString(topup.OperatorOf(product))},
+				{Kind: desk.PausePurchases},
 			}[r.IntN(3)])
 		default:
 			q := request(topup.ID(fmt.Sprint("P-", step)))

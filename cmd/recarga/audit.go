@@ -4,7 +4,6 @@ import (
 	"encoding/csv"
 	"errors"
 	"net/url"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,13 +11,13 @@ import (
 	"recarga/internal/csvsafe"
 	"recarga/internal/params"
 	"recarga/internal/view"
-	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 func newAuditCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "audit", Args: cobra.NoArgs}
 	flags := cmd.Flags()
-	var f topup.ActFilter
+	var f desk.ActFilter
 	flags.StringVar(&f.By, "by", "", "what this operator or caller did")
 	flags.StringVar(&f.Action, "action", "", "actions of this name, as in resolveTopup")
 	flags.StringVar(&f.On, "on", "", "what was done to this order, event, caller or control")
@@ -30,11 +29,11 @@ func newAuditCommand(p *command.Program) *cobra.Command {
 	all := flags.Bool("all", false, "all pages")
 	asCSV := flags.Bool("csv", false, "print CSV, all pages")
 	asJSON := command.JSONFlag(cmd)
-	command.Completes(cmd, "via", topup.Vias()...)
+	command.Completes(cmd, "via", desk.Vias()...)
 	return command.Admin(p, cmd, func(c command.Call) error {
 		given := params.Reader{Values: url.Values{"since": {*since}, "until": {*until}}}
-		f.Since = params.Read(&given, "since", timeOrAgo("since"))
-		f.Until = params.Read(&given, "until", timeOrAgo("until"))
+		f.Since = params.Read(&given, "since", command.TimeOrAgo("since"))
+		f.Until = params.Read(&given, "until", command.TimeOrAgo("until"))
 		err := given.Err()
 		if *asCSV && *asJSON {
 			err = errors.Join(err, errors.New("--csv and --json exclude each other"))
@@ -49,7 +48,7 @@ func newAuditCommand(p *command.Program) *cobra.Command {
 	})
 }
 
-func auditPages(p *command.Program, c command.Call, f topup.ActFilter, all, asJSON bool) error {
+func auditPages(p *command.Program, c command.Call, f desk.ActFilter, all, asJSON bool) error {
 	for {
 		acts, next, err := c.API.Audit(c.Ctx, f)
 		if err != nil {
@@ -66,9 +65,9 @@ func auditPages(p *command.Program, c command.Call, f topup.ActFilter, all, asJS
 }
 
 // auditCSV writes all pages.
-func auditCSV(p *command.Program, c command.Call, f topup.ActFilter) error {
+func auditCSV(p *command.Program, c command.Call, f desk.ActFilter) error {
 	to := csv.NewWriter(p.Stdout.Exact())
-	if err := to.Write(topup.ActColumns()); err != nil {
+	if err := to.Write(desk.ActColumns()); err != nil {
 		return err
 	}
 	for {
@@ -85,19 +84,5 @@ func auditCSV(p *command.Program, c command.Call, f topup.ActFilter) error {
 			to.Flush()
 			return to.Error()
 		}
-	}
-}
-
-// timeOrAgo reads a time, or how long ago it was.
-func timeOrAgo(name string) func(string) (time.Time, error) {
-	return func(s string) (time.Time, error) {
-		if ago, err := time.ParseDuration(s); err == nil && ago >= 0 {
-			return time.Now().Add(-ago), nil
-		}
-		at, err := time.Parse(time.RFC3339, s)
-		if err != nil {
-			err = &topup.FieldError{Field: name, Value: s, Allowed: "a time of RFC 3339, or a duration, as in 24h"}
-		}
-		return at, err
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 // Role is what a key is for. Callers place orders and see their own. The operators' roles, each of which may all that
@@ -53,8 +54,8 @@ type Person struct {
 }
 
 // Act is an action in this name on something, from the address that ctx came from.
-func (p Person) Act(ctx context.Context, via, action, on string) topup.Act {
-	a := topup.Act{By: p.Name, Role: p.Role.String(), Via: via, Action: action, On: topup.NullString(on)}
+func (p Person) Act(ctx context.Context, via, action, on string) desk.Act {
+	a := desk.Act{By: p.Name, Role: p.Role.String(), Via: via, Action: action, On: topup.NullString(on)}
 	if client := ClientOf(ctx); client.IsValid() {
 		a.Address = topup.NullString(client.String())
 	}

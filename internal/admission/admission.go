@@ -16,6 +16,7 @@ import (
 	"github.com/sony/gobreaker/v2"
 
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 // WaitQueue has the orders that cannot be bought now. An order spends no attempt while it waits there.
@@ -93,7 +94,7 @@ type Config struct {
 	// RateLimiter limits the purchases of all workers together. Nil: there is no limit.
 	RateLimiter RateLimiter
 	// Controls are what people have set at run time, as they were a moment ago. Nil: nothing.
-	Controls func(ctx context.Context) topup.Controls
+	Controls func(ctx context.Context) desk.Controls
 	// SharedState is what the workers know together. Nil: each worker learns from its own 429s alone, and Breaker is
 	// off.
 	SharedState SharedState
@@ -147,7 +148,7 @@ type Control struct {
 	// readAt is when the restrictions were read. Their map is replaced, never changed.
 	readAt       time.Time
 	restrictions topup.Restrictions
-	controls     topup.Controls
+	controls     desk.Controls
 	// changes counts what this worker changed in the outages, and sharing what of it is still being written: what was
 	// read of the shared state before a change was written is older than the change.
 	changes, sharing int

@@ -23,6 +23,7 @@ import (
 	"recarga/internal/api/admin"
 	"recarga/internal/api/keys"
 	"recarga/internal/api/openapi"
+	"recarga/internal/api/operate"
 	"recarga/internal/api/pages"
 	"recarga/internal/api/problem"
 	"recarga/internal/balance"
@@ -55,8 +56,7 @@ type Orders interface {
 type Book interface {
 	admin.Health
 	admin.Audit
-	// Acts are the actions that the audit has; a bad cursor is a *topup.FieldError.
-	Acts(ctx context.Context, f topup.ActFilter) (acts []topup.Act, next string, err error)
+	operate.Acts
 	Details(ctx context.Context, id topup.ID) (topup.Details, error)
 	List(ctx context.Context, f search.Filter) (orders []topup.Order, next string, err error)
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
@@ -96,7 +96,7 @@ type Config struct {
 	// Operators manages the operators' keys. Where they are to be good, Callers is keys.WithOperators.
 	Operators *access.Operators
 	// Controls is what people set at run time.
-	Controls Controls
+	Controls operate.Controls
 	// Endpoints are the callers' of the registry and of the settings.
 	Endpoints admin.Endpoints
 	// Pinger tries endpoints out.
@@ -207,7 +207,7 @@ func (s *Server) register(to openapi.Operations) {
 	s.onDecisions(to)
 	s.onEvents(to)
 	s.onWhole(to)
-	s.onDesk(to)
+	operate.Desk{Acts: s.cfg.Book, Controls: s.cfg.Controls, Open: s.cursors.open, Seal: s.cursors.seal}.Register(to)
 	admin.Admin{Registry: s.cfg.Registry, Operators: s.cfg.Operators, Endpoints: s.cfg.Endpoints,
 		Pinger: s.cfg.Pinger, Health: s.cfg.Book, Audit: s.cfg.Book, Switch: s.cfg.Orders, Log: s.log}.Register(to)
 }

@@ -30,7 +30,7 @@ func (s *Server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		problem.Refuse(ctx, err)
 		return
 	}
-	next(huma.WithContext(ctx, acting(ctx, who)))
+	next(huma.WithContext(ctx, keys.Acting(ctx, who)))
 }
 
 // identify returns the key's owner or the problem to answer.
@@ -113,7 +113,7 @@ func (s *Server) operatorsOnly(next http.Handler) http.Handler {
 			err = who.Permit(permission)
 		}
 		if err == nil && permission == act {
-			if err = s.actingAtQueues(r, who); err != nil {
+			if err = s.cfg.Book.RecordAct(keys.ActingAt(queuesPath, r, who)); err != nil {
 				err = s.problem(r.Context(), "", err)
 			}
 		}

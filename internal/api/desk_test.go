@@ -11,6 +11,7 @@ import (
 	"recarga/internal/access"
 	"recarga/internal/queue"
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 // noQueue is a Redis in which nothing is paused.
@@ -22,7 +23,7 @@ func (noQueue) Resume(context.Context, string) error                  { return n
 
 // actPage is a page of the audit.
 type actPage struct {
-	Data       []topup.Act
+	Data       []desk.Act
 	NextCursor *string `json:"next_cursor"`
 }
 
@@ -116,7 +117,7 @@ func TestEveryOperationIsAudited(t *testing.T) {
 		}
 		seen++
 		a := acts[0]
-		if a.Action != d.operation || a.By != access.AdminName || a.Role != "admin" || a.Via != topup.ViaCLI ||
+		if a.Action != d.operation || a.By != access.AdminName || a.Role != "admin" || a.Via != desk.ViaCLI ||
 			a.Address != "198.51.100.7" || d.on != "" && string(a.On) != d.on || a.Count != d.count {
 			t.Errorf("%s on %s, %d of them: %+v", d.operation, d.on, d.count, a)
 		}
@@ -141,7 +142,7 @@ func TestAudit(t *testing.T) {
 	}
 	canceled, resolved := acts[0], acts[1]
 	if resolved.By != "ana" || resolved.Reason != "not in the statement" || resolved.Detail != "failed" ||
-		resolved.OrderID != "HELD" || resolved.Via != topup.ViaAPI {
+		resolved.OrderID != "HELD" || resolved.Via != desk.ViaAPI {
 		t.Errorf("%+v", resolved)
 	}
 	if canceled.By != "shop" || canceled.Role != "caller" || canceled.On != "BACK" {
@@ -188,7 +189,7 @@ func TestControls(t *testing.T) {
 	t.Parallel()
 	s := whole(t, sqliteIn(t))
 	list := func() (shown []string) {
-		var page struct{ Data []topup.ControlStanding }
+		var page struct{ Data []desk.ControlStanding }
 		decode(t, s.get(adminKey, "/v1/controls").want(http.StatusOK).body, &page)
 		for _, c := range page.Data {
 			shown = append(shown, strings.TrimSpace(c.String()+" "+string(c.Value)))
@@ -225,7 +226,7 @@ func TestControls(t *testing.T) {
 	if got := list(); !slices.Equal(got, []string{"caller shop-1", "rate 100/m"}) {
 		t.Errorf("set: %q", got)
 	}
-	var page struct{ Data []topup.ControlStanding }
+	var page struct{ Data []desk.ControlStanding }
 	decode(t, s.get(adminKey, "/v1/controls").body, &page)
 	if first := page.Data[0]; first.By != "ana" || first.Reason != "floods" {
 		t.Errorf("who paused it first is not kept: %+v", first)

@@ -142,7 +142,4 @@ func opPlace() huma.Operation {
 	return op
 }
 
-const (
-	operationPlace  = "placeTopup"
-	operationPlaces = "placeTopups"
-)
+const operationPlace = "placeTopup"

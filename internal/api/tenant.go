@@ -71,12 +71,6 @@ func listOfOrders(f search.Filter) string {
 }
 
 // listOfEvents names the list that a filter chooses, whatever its pages.
-func listOfActs(f topup.ActFilter) string {
-	f.Limit, f.Cursor = 0, ""
-	name, _ := json.Marshal(f) // as above
-	return "audit " + string(name)
-}
-
 func listOfEvents(f topup.EventFilter) string {
 	f.Limit, f.Cursor = 0, ""
 	name, _ := json.Marshal(f) // it has texts and times alone

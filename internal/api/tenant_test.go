@@ -21,6 +21,7 @@ import (
 	"recarga/internal/testkit"
 	"recarga/producer"
 	"recarga/topup"
+	"recarga/topup/desk"
 	"recarga/webhook"
 )
 
@@ -74,7 +75,7 @@ func (f fullBook) Details(context.Context, topup.ID) (topup.Details, error) { re
 
 func (fullBook) RecordAct(context.Context) error { return nil }
 
-func (fullBook) Acts(context.Context, topup.ActFilter) ([]topup.Act, string, error) {
+func (fullBook) Acts(context.Context, desk.ActFilter) ([]desk.Act, string, error) {
 	return nil, "", nil
 }
 

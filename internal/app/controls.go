@@ -11,6 +11,7 @@ import (
 	"recarga/internal/queue"
 	"recarga/tasks"
 	"recarga/topup"
+	"recarga/topup/desk"
 	"recarga/worker"
 )
 
@@ -20,9 +21,9 @@ func (n *Node) desk() controls.Desk {
 }
 
 // controlled has this process do what people have set. What it starts for that does not hold up whoever read it.
-func (n *Node) controlled(now topup.Controls) {
+func (n *Node) controlled(now desk.Controls) {
 	key, rate := "distributor", now.Rate(n.settings.DistributorRate)
-	if _, set := now.Of(topup.LimitRate); set {
+	if _, set := now.Of(desk.LimitRate); set {
 		key += ":" + rate.String()
 	}
 	if n.limiter != nil {
@@ -42,7 +43,7 @@ type pausable struct {
 const pausedDelivery = 30 * time.Second
 
 func (p pausable) paused(ctx context.Context) bool {
-	_, paused := p.controls.Now(ctx).Of(topup.PauseWebhooks)
+	_, paused := p.controls.Now(ctx).Of(desk.PauseWebhooks)
 	return paused
 }
 

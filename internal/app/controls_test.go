@@ -9,6 +9,7 @@ import (
 	"recarga/internal/testkit"
 	"recarga/tasks"
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 // TestPlacesChange: another concurrency is that of servers which begin beside those before; the one that was wanted
@@ -51,17 +52,17 @@ func TestControlledRate(t *testing.T) {
 	t.Parallel()
 	own := topup.Rate{Count: 200, Per: time.Minute}
 	for value, want := range map[topup.NullString]topup.Rate{
-		"": own, "5/s": {Count: 5, Per: time.Second}, topup.NoLimit: {},
+		"": own, "5/s": {Count: 5, Per: time.Second}, desk.NoLimit: {},
 	} {
-		var set topup.Controls
+		var set desk.Controls
 		if value != "" {
-			set = topup.Controls{{Kind: topup.LimitRate, Value: value}}
+			set = desk.Controls{{Kind: desk.LimitRate, Value: value}}
 		}
 		if got := set.Rate(own); got != want {
 			t.Errorf("%q: %v, want %v", value, got, want)
 		}
 	}
-	if got := (topup.Controls{{Kind: topup.LimitConcurrency, Value: "3"}}).Concurrency(64); got != 3 {
+	if got := (desk.Controls{{Kind: desk.LimitConcurrency, Value: "3"}}).Concurrency(64); got != 3 {
 		t.Errorf("a concurrency of %d", got)
 	}
 }

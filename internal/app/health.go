@@ -18,7 +18,7 @@ import (
 	"recarga/internal/httpclient"
 	"recarga/internal/journal"
 	"recarga/internal/params"
-	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 // The phases of a process.
@@ -52,7 +52,7 @@ type Health struct {
 	// beats are when each loop came round last.
 	beats map[string]time.Time
 	// controls are what people have set; nil: not known yet.
-	controls func(context.Context) topup.Controls
+	controls func(context.Context) desk.Controls
 
 	asking sync.Mutex // guards what follows
 	// recent is the answer to strangers, of the moment askedAt.
@@ -112,7 +112,7 @@ func (h *Health) Enter(phase string) {
 }
 
 // controlledBy says what people have set.
-func (h *Health) controlledBy(controls func(context.Context) topup.Controls) {
+func (h *Health) controlledBy(controls func(context.Context) desk.Controls) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.controls = controls

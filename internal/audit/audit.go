@@ -6,28 +6,28 @@ package audit
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
 	"time"
 
-	"github.com/google/uuid"
-
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 type key struct{}
 
 // With begins an action, and gives it an id and its time.
-func With(ctx context.Context, a topup.Act) context.Context {
-	a.ID, a.At = uuid.Must(uuid.NewV7()).String(), time.Now()
+func With(ctx context.Context, a desk.Act) context.Context {
+	a.ID, a.At = rand.Text(), time.Now()
 	return context.WithValue(ctx, key{}, a)
 }
 
 // Of is the action that With began; ok is false where nobody acts: what the program does by itself is no action.
-func Of(ctx context.Context) (a topup.Act, ok bool) {
-	a, ok = ctx.Value(key{}).(topup.Act)
+func Of(ctx context.Context) (a desk.Act, ok bool) {
+	a, ok = ctx.Value(key{}).(desk.Act)
 	return a, ok
 }
 
-func with(ctx context.Context, change func(*topup.Act)) context.Context {
+func with(ctx context.Context, change func(*desk.Act)) context.Context {
 	a, ok := Of(ctx)
 	if !ok {
 		return ctx
@@ -38,12 +38,12 @@ func with(ctx context.Context, change func(*topup.Act)) context.Context {
 
 // On says what is changed.
 func On(ctx context.Context, what string) context.Context {
-	return with(ctx, func(a *topup.Act) { a.On = topup.NullString(what) })
+	return with(ctx, func(a *desk.Act) { a.On = topup.NullString(what) })
 }
 
 // OfOrder says of which order it is; where nothing else was said to be changed, it is the order.
 func OfOrder(ctx context.Context, id topup.ID) context.Context {
-	return with(ctx, func(a *topup.Act) {
+	return with(ctx, func(a *desk.Act) {
 		a.OrderID = topup.NullString(id)
 		a.On = cmp.Or(a.On, a.OrderID)
 	})
@@ -51,15 +51,15 @@ func OfOrder(ctx context.Context, id topup.ID) context.Context {
 
 // To says what it is changed to.
 func To(ctx context.Context, detail string) context.Context {
-	return with(ctx, func(a *topup.Act) { a.Detail = topup.NullString(detail) })
+	return with(ctx, func(a *desk.Act) { a.Detail = topup.NullString(detail) })
 }
 
 // Because says why; empty: as was said before.
 func Because(ctx context.Context, reason string) context.Context {
-	return with(ctx, func(a *topup.Act) { a.Reason = cmp.Or(topup.NullString(reason), a.Reason) })
+	return with(ctx, func(a *desk.Act) { a.Reason = cmp.Or(topup.NullString(reason), a.Reason) })
 }
 
 // By says who it is, behind a key that may be anybody's; empty: as was said before.
 func By(ctx context.Context, name string) context.Context {
-	return with(ctx, func(a *topup.Act) { a.By = cmp.Or(name, a.By) })
+	return with(ctx, func(a *desk.Act) { a.By = cmp.Or(name, a.By) })
 }

@@ -8,12 +8,13 @@ import (
 	"recarga/internal/csvsafe"
 	"recarga/internal/params"
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 // auditView is a page of what people and programs did.
 type auditView struct {
 	// Acts are those of this page, the latest first; Next leads to older ones (empty: there are none).
-	Acts []topup.Act
+	Acts []desk.Act
 	Next string
 	// Filter is the query, and CSV the same list as a file.
 	Filter url.Values
@@ -27,18 +28,18 @@ type auditView struct {
 var auditNames = []string{"act", "by", "action", "on", "via", "since", "until"}
 
 // actFilter reads a filter. The error joins a *topup.FieldError for each wrong field.
-func actFilter(q url.Values) (f topup.ActFilter, err error) {
+func actFilter(q url.Values) (f desk.ActFilter, err error) {
 	given := params.Reader{Values: q}
 	text := func(name string) string { return params.Read(&given, name, params.AsIs) }
-	f = topup.ActFilter{ID: text("act"), By: text("by"), Action: text("action"), On: text("on"),
-		Via: params.Read(&given, "via", params.OneOf("via", topup.Vias()...))}
+	f = desk.ActFilter{ID: text("act"), By: text("by"), Action: text("action"), On: text("on"),
+		Via: params.Read(&given, "via", params.OneOf("via", desk.Vias()...))}
 	f.Since, f.Until = span(&given)
 	return f, given.Err()
 }
 
 func (c *Console) audit(w http.ResponseWriter, r *http.Request, _ operator) error {
 	q := r.URL.Query()
-	v := auditView{Filter: kept(q, auditNames), Vias: topup.Vias()}
+	v := auditView{Filter: kept(q, auditNames), Vias: desk.Vias()}
 	v.CSV = address(v.Filter, "audit.csv")
 	f, err := actFilter(q)
 	f.Cursor = q.Get("cursor")
@@ -78,7 +79,7 @@ func (c *Console) auditFile(w http.ResponseWriter, r *http.Request, _ operator) 
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	w.Header().Set("Content-Disposition", `attachment; filename="audit.csv"`)
 	to := csv.NewWriter(w)
-	_ = to.Write(topup.ActColumns()) // the browser may be gone; the request's context says so
+	_ = to.Write(desk.ActColumns()) // the browser may be gone; the request's context says so
 	for {
 		for _, a := range acts {
 			_ = to.Write(csvsafe.Row(a.Columns()))

@@ -23,6 +23,7 @@ import (
 	"recarga/internal/queue"
 	"recarga/producer"
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 // Journal is what is read of the book of record: journal.Journal, which documents its errors.
@@ -33,7 +34,7 @@ type Journal interface {
 	// RecordAct writes an action that changes nothing of the book.
 	RecordAct(ctx context.Context) error
 	// Acts are the actions that the audit has.
-	Acts(ctx context.Context, f topup.ActFilter) (acts []topup.Act, next string, err error)
+	Acts(ctx context.Context, f desk.ActFilter) (acts []desk.Act, next string, err error)
 	Details(ctx context.Context, id topup.ID) (topup.Details, error)
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
 	Overview(ctx context.Context, now time.Time) (search.Overview, error)

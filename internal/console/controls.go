@@ -8,19 +8,20 @@ import (
 	"recarga/internal/controls"
 	"recarga/tasks"
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 // Controls is what people set at run time: controls.Desk, which documents its errors.
 type Controls interface {
-	Standings(ctx context.Context) ([]topup.ControlStanding, error)
-	Set(ctx context.Context, c topup.Control) error
-	End(ctx context.Context, c topup.Control) error
+	Standings(ctx context.Context) ([]desk.ControlStanding, error)
+	Set(ctx context.Context, c desk.Control) error
+	End(ctx context.Context, c desk.Control) error
 }
 
 // controlsView is all that is set, and what can be.
 type controlsView struct {
 	// Pauses and Limits are what is set, the oldest first.
-	Pauses, Limits []topup.ControlStanding
+	Pauses, Limits []desk.ControlStanding
 	// Products and Operators are those of the catalogue.
 	Products, Operators []string
 	// Rate is the limit of the settings, in words; empty: there is none.
@@ -66,7 +67,7 @@ const bySettings = "default"
 
 // controlView asks before something is paused, resumed or limited.
 type controlView struct {
-	topup.Control
+	desk.Control
 	// Action is what is asked about.
 	Action controlAction
 }
@@ -75,7 +76,7 @@ type controlView struct {
 func (v controlView) What() string {
 	what := v.Control.String()
 	switch v.Kind {
-	case topup.PausePurchases, topup.PauseWebhooks:
+	case desk.PausePurchases, desk.PauseWebhooks:
 		what = "all " + what
 	}
 	if v.Action == limitControl {
@@ -87,7 +88,7 @@ func (v controlView) What() string {
 // controlOf reads what is asked for. It checks nothing but what a mistyped address has wrong.
 func controlOf(r *http.Request) (v controlView, err error) {
 	v.Action = controlAction(r.PathValue("action"))
-	v.Kind = topup.ControlKind(r.FormValue("kind"))
+	v.Kind = desk.ControlKind(r.FormValue("kind"))
 	v.Name, v.Value = topup.NullString(r.FormValue("name")), topup.NullString(r.FormValue("value"))
 	switch {
 	case v.Action != pauseControl && v.Action != resumeControl && v.Action != limitControl:
@@ -160,9 +161,9 @@ func switchOf(r *http.Request) (switchView, error) {
 	return v, nil
 }
 
-func pauseOf(queue string) topup.ControlKind {
-	return map[string]topup.ControlKind{
-		tasks.QueueTopups: topup.PausePurchases, tasks.QueueWebhooks: topup.PauseWebhooks,
+func pauseOf(queue string) desk.ControlKind {
+	return map[string]desk.ControlKind{
+		tasks.QueueTopups: desk.PausePurchases, tasks.QueueWebhooks: desk.PauseWebhooks,
 	}[queue]
 }
 
@@ -185,7 +186,7 @@ func (c *Console) queuePage(w http.ResponseWriter, r *http.Request, _ operator) 
 func (c *Console) switchQueue(w http.ResponseWriter, r *http.Request, who operator) error {
 	v, err := switchOf(r)
 	if err == nil {
-		pause := controlView{Action: v.Action, Control: topup.Control{Kind: pauseOf(v.Queue)}}
+		pause := controlView{Action: v.Action, Control: desk.Control{Kind: pauseOf(v.Queue)}}
 		err = c.setControl(r, pause, who)
 	}
 	if err != nil {

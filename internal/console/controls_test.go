@@ -12,6 +12,7 @@ import (
 	"recarga/internal/access"
 	"recarga/internal/console"
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 // TestControlsPages: each form asks, with what it will do, and does that for its reason alone.
@@ -64,8 +65,8 @@ func TestEveryFormIsAudited(t *testing.T) {
 	s.held("LATE", ana, time.Now().Add(-2*time.Hour), time.Minute)
 	event := s.order("GOOD").Events[0].ID
 	b := newBrowser(t, s.url)
-	acts := func() []topup.Act {
-		all, _, err := s.journal.Acts(t.Context(), topup.ActFilter{Limit: 1000})
+	acts := func() []desk.Act {
+		all, _, err := s.journal.Acts(t.Context(), desk.ActFilter{Limit: 1000})
 		must(t, err)
 		return all
 	}
@@ -116,7 +117,7 @@ func TestEveryFormIsAudited(t *testing.T) {
 			continue
 		}
 		a := all[0]
-		if a.Action != f.action || a.By != "ana" || a.Role != "admin" || a.Via != topup.ViaConsole || a.Address == "" ||
+		if a.Action != f.action || a.By != "ana" || a.Role != "admin" || a.Via != desk.ViaConsole || a.Address == "" ||
 			f.on != "" && string(a.On) != f.on || fields != nil && f.action != "login" && a.Reason != "why" {
 			t.Errorf("%s: %+v", f.pattern, a)
 		}
@@ -146,7 +147,7 @@ func TestAuditPage(t *testing.T) {
 	file := b.get("/console/audit.csv?action=resolveTopup").want(200)
 	rows, err := csv.NewReader(strings.NewReader(file.body)).ReadAll()
 	must(t, err)
-	if len(rows) != 2 || len(rows[0]) != len(topup.ActColumns()) || rows[1][9] != "'=cmd()" || rows[1][6] != "HELD" {
+	if len(rows) != 2 || len(rows[0]) != len(desk.ActColumns()) || rows[1][9] != "'=cmd()" || rows[1][6] != "HELD" {
 		t.Errorf("%q", rows)
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"recarga/internal/queue"
 	"recarga/tasks"
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 const (
@@ -52,7 +53,7 @@ type glance struct {
 	Waiting []waiting
 	Rate    string
 	// Controls are the pauses and limits that people have set.
-	Controls []topup.ControlStanding
+	Controls []desk.ControlStanding
 }
 
 // waiting is how many orders of a priority wait.

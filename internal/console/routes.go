@@ -14,6 +14,7 @@ import (
 	"recarga/internal/bulk"
 	"recarga/internal/params"
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 // route is a page with the only parameters that it takes: a request with another one, or with one twice, is refused.
@@ -141,7 +142,7 @@ func acting(ctx context.Context, r *http.Request, to route, who operator) contex
 		return ctx
 	}
 	action := strings.ReplaceAll(access.ActOf(to.pattern), "{action}", r.PathValue("action"))
-	return audit.With(ctx, who.Act(ctx, topup.ViaConsole, action, ""))
+	return audit.With(ctx, who.Act(ctx, desk.ViaConsole, action, ""))
 }
 
 // check refuses what the route does not take. It must come before anything reads the form.

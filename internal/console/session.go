@@ -19,7 +19,7 @@ import (
 	"recarga/internal/access"
 	"recarga/internal/audit"
 	"recarga/internal/seal"
-	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 const (
@@ -213,7 +213,7 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request, _ operator) erro
 		return nil
 	}
 	person := access.Person{Name: who.Name, Role: role}
-	act := person.Act(ctx, topup.ViaConsole, access.ActOf("POST "+Path+"/login"), "")
+	act := person.Act(ctx, desk.ViaConsole, access.ActOf("POST "+Path+"/login"), "")
 	if err := c.cfg.Journal.RecordAct(audit.With(ctx, act)); err != nil {
 		return err
 	}

@@ -16,17 +16,18 @@ import (
 	"recarga/internal/queue"
 	"recarga/tasks"
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 // Book keeps them: the journal.
 type Book interface {
-	Controls(ctx context.Context) (topup.Controls, error)
+	Controls(ctx context.Context) (desk.Controls, error)
 	// SetControl sets a pause or a limit; what is set so already stays as it is.
-	SetControl(ctx context.Context, c topup.Control) error
+	SetControl(ctx context.Context, c desk.Control) error
 	// EndControl ends a pause or a limit; where none is set, nothing changes.
-	EndControl(ctx context.Context, kind topup.ControlKind, name string) error
+	EndControl(ctx context.Context, kind desk.ControlKind, name string) error
 	// PausedOrders counts the orders that wait for a pause to end.
-	PausedOrders(ctx context.Context) ([]topup.PausedOrders, error)
+	PausedOrders(ctx context.Context) ([]desk.PausedOrders, error)
 }
 
 // Queue is asynq's.
@@ -56,15 +57,15 @@ type Desk struct {
 }
 
 // queueOf is the queue that a pause is of; empty: it is of none.
-func queueOf(kind topup.ControlKind) string {
-	return map[topup.ControlKind]string{
-		topup.PausePurchases: tasks.QueueTopups, topup.PauseWebhooks: tasks.QueueWebhooks,
+func queueOf(kind desk.ControlKind) string {
+	return map[desk.ControlKind]string{
+		desk.PausePurchases: tasks.QueueTopups, desk.PauseWebhooks: tasks.QueueWebhooks,
 	}[kind]
 }
 
 // Set sets a pause or a limit, now. Of a pause that is set already, who set it first is kept. Errors: those of
 // topup.FieldErrors.
-func (d Desk) Set(ctx context.Context, c topup.Control) error {
+func (d Desk) Set(ctx context.Context, c desk.Control) error {
 	if err := errors.Join(c.Check(), d.checkName(ctx, c)); err != nil {
 		return err
 	}
@@ -85,7 +86,7 @@ func (d Desk) Set(ctx context.Context, c topup.Control) error {
 
 // End ends a pause, or has the settings say a limit again. Where none is set, it is no error. c has its kind and name,
 // with who ends it, and why. Errors: those of topup.FieldErrors; *QueueError.
-func (d Desk) End(ctx context.Context, c topup.Control) error {
+func (d Desk) End(ctx context.Context, c desk.Control) error {
 	if err := c.CheckEnd(); err != nil {
 		return err
 	}
@@ -134,14 +135,14 @@ func (e *QueueError) Error() string {
 func (e *QueueError) Unwrap() error { return e.Err }
 
 // checkName refuses a name that nothing has: a pause of it would stop nothing.
-func (d Desk) checkName(ctx context.Context, c topup.Control) error {
+func (d Desk) checkName(ctx context.Context, c desk.Control) error {
 	name := string(c.Name)
 	switch c.Kind {
-	case topup.PauseCaller:
+	case desk.PauseCaller:
 		return d.checkCaller(ctx, name)
-	case topup.PauseProduct:
+	case desk.PauseProduct:
 		return known("name", name, d.products(func(p topup.Product) string { return p.ID }))
-	case topup.PauseOperator:
+	case desk.PauseOperator:
 		return known("name", name, d.products(func(p topup.Product) string { return topup.OperatorOf(p.ID) }))
 	default:
 		return nil
@@ -175,7 +176,7 @@ func known(field, name string, names []string) error {
 }
 
 // Standings are all that is set, the oldest first.
-func (d Desk) Standings(ctx context.Context) ([]topup.ControlStanding, error) {
+func (d Desk) Standings(ctx context.Context) ([]desk.ControlStanding, error) {
 	set, err := d.Book.Controls(ctx)
 	if err != nil {
 		return nil, err
@@ -184,9 +185,9 @@ func (d Desk) Standings(ctx context.Context) ([]topup.ControlStanding, error) {
 	if err != nil {
 		return nil, err
 	}
-	all := make([]topup.ControlStanding, len(set))
+	all := make([]desk.ControlStanding, len(set))
 	for i, c := range set {
-		all[i] = topup.ControlStanding{Control: c}
+		all[i] = desk.ControlStanding{Control: c}
 		for _, orders := range waiting {
 			all[i].Add(orders)
 		}

@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 const (
@@ -18,13 +18,13 @@ const (
 
 // Reader is what one process knows of the controls. It is safe for concurrent use.
 type Reader struct {
-	read    func(context.Context) (topup.Controls, error)
-	changed func(topup.Controls)
+	read    func(context.Context) (desk.Controls, error)
+	changed func(desk.Controls)
 	log     *slog.Logger
 
 	mu     sync.Mutex
 	readAt time.Time
-	known  topup.Controls
+	known  desk.Controls
 	// failing: the last read failed.
 	failing bool
 }
@@ -32,17 +32,17 @@ type Reader struct {
 // NewReader reads with read, and calls changed with what it has read, where that has changed or is the first. changed
 // must not block; nil: nothing is called.
 func NewReader(
-	read func(context.Context) (topup.Controls, error), changed func(topup.Controls), log *slog.Logger,
+	read func(context.Context) (desk.Controls, error), changed func(desk.Controls), log *slog.Logger,
 ) *Reader {
 	if changed == nil {
-		changed = func(topup.Controls) {}
+		changed = func(desk.Controls) {}
 	}
 	return &Reader{read: read, changed: changed, log: log}
 }
 
 // Now are the controls as they were a moment ago. Where the book does not answer, they are those that were known
 // before: a pause does not end by a fault.
-func (r *Reader) Now(ctx context.Context) topup.Controls {
+func (r *Reader) Now(ctx context.Context) desk.Controls {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.readAt.IsZero() && time.Since(r.readAt) < fresh {

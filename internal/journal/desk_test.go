@@ -9,12 +9,13 @@ import (
 
 	"recarga/internal/audit"
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 // testActsAreWritten: what somebody changes is written with the change, once for each thing; what changes nothing, what
 // is refused, and what the program does by itself is not.
 func testActsAreWritten(t *testing.T, s store) {
-	listed := func(f topup.ActFilter) []topup.Act {
+	listed := func(f desk.ActFilter) []desk.Act {
 		t.Helper()
 		acts, next, err := s.Acts(t.Context(), f)
 		if err != nil || next != "" {
@@ -23,10 +24,10 @@ func testActsAreWritten(t *testing.T, s store) {
 		return acts
 	}
 	held := s.inState(t, "HELD", topup.StateUnknown)
-	if acts := listed(topup.ActFilter{}); len(acts) != 0 {
+	if acts := listed(desk.ActFilter{}); len(acts) != 0 {
 		t.Errorf("the program's own work: %+v", acts)
 	}
-	ctx := audit.With(t.Context(), topup.Act{By: "ana", Role: "operator", Via: topup.ViaConsole, Address: "192.0.2.1",
+	ctx := audit.With(t.Context(), desk.Act{By: "ana", Role: "operator", Via: desk.ViaConsole, Address: "192.0.2.1",
 		Action: "resolveTopup"})
 	ctx = audit.To(audit.Because(ctx, "line 7"), "succeeded")
 	r := topup.Resolution{Outcome: topup.ResolvedSucceeded, Reason: "line 7", By: "ana", Forced: true}
@@ -38,7 +39,7 @@ func testActsAreWritten(t *testing.T, s store) {
 	if _, _, err := s.Resolve(ctx, held.ID, r, noon); err == nil {
 		t.Error("resolved twice")
 	}
-	acts := listed(topup.ActFilter{})
+	acts := listed(desk.ActFilter{})
 	if len(acts) != 1 {
 		t.Fatalf("%+v", acts)
 	}
@@ -47,31 +48,31 @@ func testActsAreWritten(t *testing.T, s store) {
 		t.Errorf("%+v", got)
 	}
 	got.ID, got.At = "", time.Time{}
-	want := topup.Act{By: "ana", Role: "operator", Via: topup.ViaConsole, Address: "192.0.2.1", Action: "resolveTopup",
+	want := desk.Act{By: "ana", Role: "operator", Via: desk.ViaConsole, Address: "192.0.2.1", Action: "resolveTopup",
 		On: "HELD", OrderID: "HELD", Detail: "succeeded", Reason: "line 7", Count: 1}
 	if got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	many := audit.With(t.Context(), topup.Act{By: "luis", Action: "cancelTopup"})
+	many := audit.With(t.Context(), desk.Act{By: "luis", Action: "cancelTopup"})
 	each(40, func(i int) {
 		o := s.accept(t, fmt.Sprint("MANY-", i))
 		_, _, err := s.Cancel(many, o.ID, "", noon)
 		must(t, err)
 	})
-	if acts = listed(topup.ActFilter{By: "luis"}); len(acts) != 1 || acts[0].Count != 40 {
+	if acts = listed(desk.ActFilter{By: "luis"}); len(acts) != 1 || acts[0].Count != 40 {
 		t.Fatalf("%+v", acts)
 	}
-	if each := listed(topup.ActFilter{ID: acts[0].ID}); len(each) != 40 {
+	if each := listed(desk.ActFilter{ID: acts[0].ID}); len(each) != 40 {
 		t.Errorf("%d things of 40", len(each))
 	}
-	if on := listed(topup.ActFilter{On: "MANY-7"}); len(on) != 1 || on[0].By != "luis" || on[0].Count != 40 {
+	if on := listed(desk.ActFilter{On: "MANY-7"}); len(on) != 1 || on[0].By != "luis" || on[0].Count != 40 {
 		t.Errorf("%+v", on)
 	}
 }
 
 // testAuditIsOnlyAddedTo: nobody changes or removes a row, also past the program.
 func testAuditIsOnlyAddedTo(t *testing.T, s store) {
-	must(t, s.RecordAct(audit.With(t.Context(), topup.Act{By: "ana", Action: "ping"})))
+	must(t, s.RecordAct(audit.With(t.Context(), desk.Act{By: "ana", Action: "ping"})))
 	if s.RecordAct(t.Context()) == nil {
 		t.Error("an action of nobody is written")
 	}
@@ -84,18 +85,18 @@ func testAuditIsOnlyAddedTo(t *testing.T, s store) {
 
 // testControls: they are kept, with who set them first, until somebody ends them; and the orders that wait are counted.
 func testControls(t *testing.T, s store) {
-	pause := topup.Control{Kind: topup.PauseCaller, Name: "shop", Since: noon, By: "ana", Reason: "floods"}
-	again, rate := pause, topup.Control{Kind: topup.LimitRate, Value: "5/s", Since: noon.Add(time.Second), By: "ana",
+	pause := desk.Control{Kind: desk.PauseCaller, Name: "shop", Since: noon, By: "ana", Reason: "floods"}
+	again, rate := pause, desk.Control{Kind: desk.LimitRate, Value: "5/s", Since: noon.Add(time.Second), By: "ana",
 		Reason: "asked"}
 	again.By, again.Since = "luis", noon.Add(time.Hour)
 	faster := rate
 	faster.Value, faster.By = "9/s", "luis"
-	for _, c := range []topup.Control{pause, again, rate, faster} {
+	for _, c := range []desk.Control{pause, again, rate, faster} {
 		must(t, s.SetControl(t.Context(), c))
 	}
 	got, err := s.Controls(t.Context())
 	must(t, err)
-	if !slices.Equal(got, topup.Controls{pause, faster}) {
+	if !slices.Equal(got, desk.Controls{pause, faster}) {
 		t.Errorf("%+v", got)
 	}
 	o := s.accept(t, "WAITS")
@@ -106,9 +107,9 @@ func testControls(t *testing.T, s store) {
 		waiting[0].Count != 1 || !waiting[0].FirstEnds.Equal(*o.EndsAt) {
 		t.Errorf("%+v", waiting)
 	}
-	must(t, s.EndControl(t.Context(), topup.PauseCaller, "shop"))
-	must(t, s.EndControl(t.Context(), topup.PauseCaller, "shop"))
-	if got, err = s.Controls(t.Context()); err != nil || len(got) != 1 || got[0].Kind != topup.LimitRate {
+	must(t, s.EndControl(t.Context(), desk.PauseCaller, "shop"))
+	must(t, s.EndControl(t.Context(), desk.PauseCaller, "shop"))
+	if got, err = s.Controls(t.Context()); err != nil || len(got) != 1 || got[0].Kind != desk.LimitRate {
 		t.Errorf("%+v, %v", got, err)
 	}
 }

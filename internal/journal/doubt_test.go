@@ -16,6 +16,7 @@ import (
 	"recarga/internal/journal/archived"
 	"recarga/internal/testkit"
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 // TestLostCommitAnswer: the commit happens, and its answer never arrives, to any operation: it ends as if it had.
@@ -366,13 +367,13 @@ var changes = []change{
 		return func(ctx context.Context) (*topup.Event, error) { return nil, s.ChangeOperator(ctx, o) }
 	}, topup.StateQueued, 0, false, false},
 	{"SetControl", beside(func(ctx context.Context, s store, id topup.ID) error {
-		return s.SetControl(ctx, topup.Control{Kind: topup.PauseCaller, Name: topup.NullString(id), Since: noon})
+		return s.SetControl(ctx, desk.Control{Kind: desk.PauseCaller, Name: topup.NullString(id), Since: noon})
 	}), topup.StateQueued, 0, false, true},
 	{"EndControl", beside(func(ctx context.Context, s store, id topup.ID) error {
-		return s.EndControl(ctx, topup.PauseCaller, string(id))
+		return s.EndControl(ctx, desk.PauseCaller, string(id))
 	}), topup.StateQueued, 0, false, true},
 	{"RecordAct", beside(func(ctx context.Context, s store, id topup.ID) error {
-		return s.RecordAct(audit.With(ctx, topup.Act{By: "ana", Action: "ping", On: topup.NullString(id)}))
+		return s.RecordAct(audit.With(ctx, desk.Act{By: "ana", Action: "ping", On: topup.NullString(id)}))
 	}), topup.StateQueued, 0, false, true},
 	{"EndSession", beside(func(ctx context.Context, s store, id topup.ID) error {
 		return s.EndSession(ctx, string(id), noon)

@@ -6,11 +6,11 @@ import (
 
 	"recarga/internal/story"
 	"recarga/internal/terminal"
-	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 // Acts shows what people and programs did.
-func Acts(s terminal.Screen, all ...topup.Act) error {
+func Acts(s terminal.Screen, all ...desk.Act) error {
 	var rows [][]string
 	for _, a := range all {
 		on := cmp.Or(string(a.On), "-")
@@ -27,7 +27,7 @@ func Acts(s terminal.Screen, all ...topup.Act) error {
 }
 
 // Controls shows pauses and limits.
-func Controls(s terminal.Screen, all ...topup.ControlStanding) error {
+func Controls(s terminal.Screen, all ...desk.ControlStanding) error {
 	var rows [][]string
 	for _, c := range all {
 		value := "paused"

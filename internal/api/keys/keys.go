@@ -15,6 +15,7 @@ import (
 	"recarga/internal/callers"
 	"recarga/producer"
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 // Identity is whom a key belongs to.
@@ -51,7 +52,7 @@ func (who Identity) Actor() producer.Actor {
 }
 
 // Act is an action in this name on something, from the address that ctx came from.
-func (who Identity) Act(ctx context.Context, via, action, on string) topup.Act {
+func (who Identity) Act(ctx context.Context, via, action, on string) desk.Act {
 	return access.Person{Name: cmp.Or(who.Operator, who.Caller), Role: who.Role}.Act(ctx, via, action, on)
 }
 

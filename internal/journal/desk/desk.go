@@ -15,6 +15,7 @@ import (
 	"recarga/internal/journal/tables"
 	"recarga/internal/sqlfile"
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 //go:embed sql
@@ -53,7 +54,7 @@ func (d *Desk) RecordAct(ctx context.Context) error {
 
 // Acts returns a page of the actions that a filter chooses, the latest first, and the cursor of the next page, empty
 // after the last. A cursor that is none of ours is a *topup.FieldError.
-func (d *Desk) Acts(ctx context.Context, f topup.ActFilter) (acts []topup.Act, next string, err error) {
+func (d *Desk) Acts(ctx context.Context, f desk.ActFilter) (acts []desk.Act, next string, err error) {
 	before, until := int64(math.MaxInt64), int64(math.MaxInt64)
 	if f.Cursor != "" {
 		if before, err = strconv.ParseInt(f.Cursor, 10, 64); err != nil {
@@ -80,7 +81,7 @@ func (d *Desk) Acts(ctx context.Context, f topup.ActFilter) (acts []topup.Act, n
 		keyed = keyed[:f.Limit]
 		next = strconv.FormatInt(keyed[f.Limit-1].key, 10)
 	}
-	acts = make([]topup.Act, len(keyed))
+	acts = make([]desk.Act, len(keyed))
 	for i, a := range keyed {
 		acts[i] = a.Act
 	}
@@ -89,7 +90,7 @@ func (d *Desk) Acts(ctx context.Context, f topup.ActFilter) (acts []topup.Act, n
 
 // keyedAct is an action with the key of its row.
 type keyedAct struct {
-	topup.Act
+	desk.Act
 	key int64
 }
 
@@ -100,15 +101,15 @@ func scanAct(row tables.Scanner) (a keyedAct, err error) {
 }
 
 // Controls are what people have set at run time, the oldest first.
-func (d *Desk) Controls(ctx context.Context) (topup.Controls, error) {
-	return tables.List(ctx, d.db, func(row tables.Scanner) (c topup.Control, err error) {
+func (d *Desk) Controls(ctx context.Context) (desk.Controls, error) {
+	return tables.List(ctx, d.db, func(row tables.Scanner) (c desk.Control, err error) {
 		err = row.Scan(&c.Kind, &c.Name, &c.Value, tables.Time(&c.Since), &c.By, &c.Reason)
 		return c, err
 	}, sqls.Get("controls"))
 }
 
 // SetControl sets a pause or a limit. What is set so already stays as it is, with who did it first.
-func (d *Desk) SetControl(ctx context.Context, c topup.Control) error {
+func (d *Desk) SetControl(ctx context.Context, c desk.Control) error {
 	err := d.db.Change(ctx, controlsKey, nil, sqls.Get("set"), string(c.Kind), string(c.Name), string(c.Value),
 		tables.Whole(c.Since).UnixMicro(), tables.Text(c.By), tables.Text(string(c.Reason)))
 	if err != nil {
@@ -118,16 +119,16 @@ func (d *Desk) SetControl(ctx context.Context, c topup.Control) error {
 }
 
 // EndControl ends a pause, or has the settings say a limit again. Where none is set, nothing changes.
-func (d *Desk) EndControl(ctx context.Context, kind topup.ControlKind, name string) error {
+func (d *Desk) EndControl(ctx context.Context, kind desk.ControlKind, name string) error {
 	if err := d.db.Change(ctx, controlsKey, nil, sqls.Get("unset"), string(kind), name); err != nil {
-		return fmt.Errorf("end %s: %w", topup.Control{Kind: kind, Name: topup.NullString(name)}, err)
+		return fmt.Errorf("end %s: %w", desk.Control{Kind: kind, Name: topup.NullString(name)}, err)
 	}
 	return nil
 }
 
 // PausedOrders counts the orders that wait for a pause to end, by caller and product.
-func (d *Desk) PausedOrders(ctx context.Context) ([]topup.PausedOrders, error) {
-	return tables.List(ctx, d.db, func(row tables.Scanner) (p topup.PausedOrders, err error) {
+func (d *Desk) PausedOrders(ctx context.Context) ([]desk.PausedOrders, error) {
+	return tables.List(ctx, d.db, func(row tables.Scanner) (p desk.PausedOrders, err error) {
 		var ends int64
 		if err = row.Scan(&p.Caller, &p.Product, &p.Count, &ends); ends > 0 {
 			p.FirstEnds = time.UnixMicro(ends).UTC()

@@ -2,25 +2,25 @@ package tables
 
 import (
 	"recarga/internal/journal/commit"
-	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 var sqlAct = sqls.Get("act")
 
 // Act writes an action beside what it changed. A thing that one action changes twice is written once.
-func (t *Tx) Act(a topup.Act) error {
+func (t *Tx) Act(a desk.Act) error {
 	_, err := t.Run(written(a))
 	return err
 }
 
-func written(a topup.Act) *commit.Statement {
+func written(a desk.Act) *commit.Statement {
 	return commit.Change(sqlAct, a.ID, a.At.UnixMicro(), Text(a.By), a.Role, a.Via, Text(string(a.Address)), a.Action,
 		Text(string(a.On)), string(a.OrderID), Text(string(a.Detail)), Text(string(a.Reason)))
 }
 
 // beside has an action written as the last step of an operation's usual way, which has changed something when it gets
 // there.
-func beside(s *commit.Step, a topup.Act) *commit.Step {
+func beside(s *commit.Step, a desk.Act) *commit.Step {
 	then := s.Then
 	s.Then = func(t *commit.Tx) (next *commit.Step, err error) {
 		if then != nil {

@@ -1,4 +1,4 @@
-package topup
+package desk
 
 import (
 	"errors"
@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"recarga/topup"
 )
 
 // ControlKind is what a person can set at run time.
@@ -55,13 +57,13 @@ type Control struct {
 	// Kind is what is paused or limited.
 	Kind ControlKind `json:"kind" doc:"What is paused or limited."`
 	// Name is the caller's, product's or operator's; empty of the others.
-	Name NullString `json:"name" doc:"The caller, product or operator; null of the other kinds."`
+	Name topup.NullString `json:"name" doc:"The caller, product or operator; null of the other kinds."`
 	// Value is that of a limit; empty of a pause.
-	Value NullString `json:"value" doc:"That of a limit, as in 100/m; null of a pause."`
+	Value topup.NullString `json:"value" doc:"That of a limit, as in 100/m; null of a pause."`
 	// Since is when it was set, By by whom, and Reason why.
-	Since  time.Time  `json:"since" doc:"When it was set."`
-	By     string     `json:"by" doc:"Who set it."`
-	Reason NullString `json:"reason" doc:"Why."`
+	Since  time.Time        `json:"since" doc:"When it was set."`
+	By     string           `json:"by" doc:"Who set it."`
+	Reason topup.NullString `json:"reason" doc:"Why."`
 }
 
 // String is what it is set for, as in "caller shop".
@@ -77,25 +79,25 @@ func (c Control) Says() string {
 
 // Check names every wrong field. Whether there is such a caller, product or operator, it does not know.
 func (c Control) Check() error {
-	return errors.Join(append(checkDecision(string(c.Reason), c.By), c.checkKind(), c.checkName(), c.checkValue())...)
+	return errors.Join(append(topup.CheckDecision(string(c.Reason), c.By), c.checkKind(), c.checkName(), c.checkValue())...)
 }
 
 // CheckEnd names every wrong field of what is to be ended.
 func (c Control) CheckEnd() error {
-	return errors.Join(append(checkDecision(string(c.Reason), c.By), c.checkKind(), c.checkName())...)
+	return errors.Join(append(topup.CheckDecision(string(c.Reason), c.By), c.checkKind(), c.checkName())...)
 }
 
 func (c Control) checkKind() error {
-	_, err := OneOf("kind", string(c.Kind), append(Pauses(), Limits()...))
+	_, err := topup.OneOf("kind", string(c.Kind), append(Pauses(), Limits()...))
 	return err
 }
 
 func (c Control) checkName() error {
 	switch {
 	case c.Kind.Named() && c.Name == "":
-		return &FieldError{Field: "name", Allowed: "the name of the " + string(c.Kind)}
+		return &topup.FieldError{Field: "name", Allowed: "the name of the " + string(c.Kind)}
 	case !c.Kind.Named() && c.Name != "":
-		return &FieldError{Field: "name", Value: string(c.Name), Allowed: "absent: there is one of " + string(c.Kind)}
+		return &topup.FieldError{Field: "name", Value: string(c.Name), Allowed: "absent: there is one of " + string(c.Kind)}
 	}
 	return nil
 }
@@ -103,16 +105,16 @@ func (c Control) checkName() error {
 func (c Control) checkValue() error {
 	switch c.Kind {
 	case LimitRate:
-		if _, err := ParseRate("rate", string(c.Value)); err == nil && c.Value != "" || c.Value == NoLimit {
+		if _, err := topup.ParseRate("rate", string(c.Value)); err == nil && c.Value != "" || c.Value == NoLimit {
 			return nil
 		}
-		return &FieldError{Field: "rate", Value: string(c.Value), Allowed: "COUNT/s, COUNT/m or COUNT/h, as in 5/s, or " +
+		return &topup.FieldError{Field: "rate", Value: string(c.Value), Allowed: "COUNT/s, COUNT/m or COUNT/h, as in 5/s, or " +
 			NoLimit}
 	case LimitConcurrency:
 		if n, err := strconv.Atoi(string(c.Value)); err == nil && n >= 1 && n <= MostConcurrency {
 			return nil
 		}
-		return &FieldError{Field: "concurrency", Value: string(c.Value), Allowed: "a whole number from 1 to " +
+		return &topup.FieldError{Field: "concurrency", Value: string(c.Value), Allowed: "a whole number from 1 to " +
 			strconv.Itoa(MostConcurrency)}
 	}
 	return nil
@@ -137,7 +139,7 @@ func (all Controls) PurchasePause(caller, product string) (pause Control, ok boo
 		switch {
 		case c.Kind == PausePurchases, c.Kind == PauseCaller && string(c.Name) == caller,
 			c.Kind == PauseProduct && string(c.Name) == product,
-			c.Kind == PauseOperator && string(c.Name) == OperatorOf(product):
+			c.Kind == PauseOperator && string(c.Name) == topup.OperatorOf(product):
 			return c, true
 		}
 	}
@@ -165,12 +167,12 @@ func (all Controls) Of(kind ControlKind) (c Control, ok bool) {
 }
 
 // Rate is the rate that is set, or the one of the settings.
-func (all Controls) Rate(settings Rate) Rate {
+func (all Controls) Rate(settings topup.Rate) topup.Rate {
 	c, set := all.Of(LimitRate)
 	if !set {
 		return settings
 	}
-	r, _ := ParseRate("rate", strings.TrimPrefix(string(c.Value), NoLimit)) // it was checked when it was set
+	r, _ := topup.ParseRate("rate", strings.TrimPrefix(string(c.Value), NoLimit)) // it was checked when it was set
 	return r
 }
 

@@ -1,8 +1,12 @@
-package topup
+// Package desk is the vocabulary of the operator's desk: what people and programs did, and what people have set at run
+// time.
+package desk
 
 import (
 	"strconv"
 	"time"
+
+	"recarga/topup"
 )
 
 // Act is one action of a person or a program on orders, events, callers, keys, queues or settings, as the audit keeps
@@ -19,18 +23,18 @@ type Act struct {
 	// Via is what it was done with: one of Vias.
 	Via string `json:"via"`
 	// Address is the client's; empty: not known.
-	Address NullString `json:"address"`
+	Address topup.NullString `json:"address"`
 	// Action is what was done: the id of an operation of the API, or of one like it.
 	Action string `json:"action"`
 	// On is what was changed: the id of an order or event, or the name of a caller, operator or pause. Of an action on
 	// many it is one of them. Empty: what has no name.
-	On NullString `json:"on"`
+	On topup.NullString `json:"on"`
 	// OrderID is the order that On is, or is of; empty: none.
-	OrderID NullString `json:"distributor_transaction_id"`
+	OrderID topup.NullString `json:"distributor_transaction_id"`
 	// Detail is what it was changed to; empty: the action says it all.
-	Detail NullString `json:"detail"`
+	Detail topup.NullString `json:"detail"`
 	// Reason is why, in the words of whoever did it; empty: nobody was asked.
-	Reason NullString `json:"reason"`
+	Reason topup.NullString `json:"reason"`
 	// Count is on how many things it was done.
 	Count int `json:"count"`
 }

@@ -110,7 +110,8 @@ func (c *Control) updateUnrestricted() {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	restricted = restricted || c.controls.PausesPurchases() || len(c.restrictions.Outages) > 0 || time.Now().Before(c.restrictions.PausedUntil)
+	restricted = restricted || c.controls.PausesPurchases()
+	restricted = restricted || len(c.restrictions.Outages) > 0 || time.Now().Before(c.restrictions.PausedUntil)
 	c.unrestricted.Store(!restricted)
 }
 

@@ -95,8 +95,7 @@ type Config struct {
 	Registry *callers.Registry
 	// Operators manages the operators' keys. Where they are to be good, Callers is keys.WithOperators.
 	Operators *access.Operators
-	// Controls is what people set at run time.
-	Controls operate.Controls
+	Controls  operate.Controls // what people set at run time
 	// Endpoints are the callers' of the registry and of the settings.
 	Endpoints admin.Endpoints
 	// Pinger tries endpoints out.

@@ -113,6 +113,7 @@ func (s *Server) operatorsOnly(next http.Handler) http.Handler {
 			err = who.Permit(permission)
 		}
 		if err == nil && permission == act {
+			s.log.WarnContext(keys.With(r.Context(), who), "queue UI used", "method", r.Method, "path", r.URL.Path)
 			if err = s.cfg.Book.RecordAct(keys.ActingAt(queuesPath, r, who)); err != nil {
 				err = s.problem(r.Context(), "", err)
 			}
@@ -120,9 +121,6 @@ func (s *Server) operatorsOnly(next http.Handler) http.Handler {
 		if err != nil {
 			s.refusePage(w, r, err)
 			return
-		}
-		if permission == act {
-			s.log.WarnContext(keys.With(r.Context(), who), "queue UI used", "method", r.Method, "path", r.URL.Path)
 		}
 		next.ServeHTTP(w, r)
 	})

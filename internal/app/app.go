@@ -184,7 +184,8 @@ func (n *Node) startWorker(ctx context.Context) error {
 	n.deliverer = webhook.NewDeliverer(cfg, n.book, endpoints{s, n.callers})
 	n.onShutdown(func() { n.deliverer.Close(context.Background()) })
 	n.watch = balance.New(balance.Config{
-		Book: n.journal, Asker: n.vendor, Deliverer: pausable{n.deliverer, n.controls}, Interval: s.BalanceInterval, Low: s.BalanceLow,
+		Book: n.journal, Asker: n.vendor, Deliverer: pausable{n.deliverer, n.controls},
+		Interval: s.BalanceInterval, Low: s.BalanceLow,
 		Reserve: s.Reserve, Notify: s.OperatorWebhookSecret != "", Log: n.log,
 	})
 	if err := n.watch.Load(ctx); err != nil {

@@ -24,8 +24,9 @@ func parsePages() (map[string]*template.Template, error) {
 			"page": func(parts ...any) string { return address(nil, parts...) }, "filtered": address, "query": query,
 			"when":      func(t *time.Time) string { return story.Clock(*t) },
 			"percent":   func(f float64) string { return fmt.Sprintf("%.1f %%", f) },
-			"thousands": thousands, "money": money, "plural": plural[int], "count": plural[int64], "number": func(n int) string { return thousands(int64(n)) },
-			"last": func(tries []topup.Try) int { return len(tries) - 1 }, "phone": topup.Phone.Digits,
+			"thousands": thousands, "money": money, "plural": plural[int], "count": plural[int64],
+			"number": func(n int) string { return thousands(int64(n)) },
+			"last":   func(tries []topup.Try) int { return len(tries) - 1 }, "phone": topup.Phone.Digits,
 		}).ParseFS(pages, "pages/layout.html", "pages/"+name+".html")
 		if err != nil {
 			return nil, fmt.Errorf("console page %s: %w", name, err)

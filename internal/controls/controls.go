@@ -1,4 +1,4 @@
-// Package controls is what people set at run time: pauses of purchases and webhooks, and the limits of the distributor.
+// Package controls is what people set at run time: pauses of purchases and webhooks, and limits of the distributor.
 // The book of record has them, so that nothing but a person ends one. Every process reads them there; the pauses of
 // asynq's queues are beside them, so that what is paused for all is not even fetched.
 package controls

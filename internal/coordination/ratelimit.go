@@ -113,7 +113,8 @@ func (l *RateLimiter) allow(
 	result, err := l.limiter.AllowAtMost(ctx, now.key, limit, n)
 	var reply redis.Error
 	var number *strconv.NumError
-	if err == nil && now.plausible(result, limit, n) || err != nil && !errors.As(err, &reply) && !errors.As(err, &number) {
+	ours := err == nil && now.plausible(result, limit, n)
+	if ours || err != nil && !errors.As(err, &reply) && !errors.As(err, &number) {
 		return result, err
 	}
 	if resetErr := l.limiter.Reset(ctx, now.key); resetErr != nil {

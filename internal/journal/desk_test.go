@@ -12,8 +12,8 @@ import (
 	"recarga/topup/desk"
 )
 
-// testActsAreWritten: what somebody changes is written with the change, once for each thing; what changes nothing, what
-// is refused, and what the program does by itself is not.
+// testActsAreWritten: what somebody changes is written with the change, once for each thing; what changes nothing,
+// what is refused, and what the program does by itself is not.
 func testActsAreWritten(t *testing.T, s store) {
 	listed := func(f desk.ActFilter) []desk.Act {
 		t.Helper()
@@ -83,7 +83,7 @@ func testAuditIsOnlyAddedTo(t *testing.T, s store) {
 	}
 }
 
-// testControls: they are kept, with who set them first, until somebody ends them; and the orders that wait are counted.
+// testControls: they are kept, with who set them first, until somebody ends them; and those who wait are counted.
 func testControls(t *testing.T, s store) {
 	pause := desk.Control{Kind: desk.PauseCaller, Name: "shop", Since: noon, By: "ana", Reason: "floods"}
 	again, rate := pause, desk.Control{Kind: desk.LimitRate, Value: "5/s", Since: noon.Add(time.Second), By: "ana",

@@ -93,8 +93,8 @@ func TestNothingIsConfirmedWithoutTheStandby(t *testing.T) {
 var reads = strings.Fields(`Acts Around Balance BalanceChangesSince BalancesSince Released Caller CallerByKey Callers
 CheckArchive Close Controls CountByState CountEvents CountLeaving Details DisabledEndpoints Disputed Due DueEvents
 EndpointHealth Events Export FailingEndpoints Feed FeedEnds Find Held Waiting WaitingByPriority List OldestUnknown
-OpenByCaller Order Overdue Overview PausedOrders Operator OperatorByKey Operators Ping Present Risks SessionEnded Sold Standings
-Versions`)
+OpenByCaller Order Overdue Overview PausedOrders Operator OperatorByKey Operators Ping Present Risks SessionEnded Sold
+Standings Versions`)
 
 // TestEveryWriteIsCutOff: no method that writes is missing among the changes.
 func TestEveryWriteIsCutOff(t *testing.T) {

@@ -70,8 +70,8 @@ type ActFilter struct {
 
 // ActColumns are the names of an action's Columns, those of its JSON.
 func ActColumns() []string {
-	return []string{"at", "by", "role", "via", "address", "action", "on", "distributor_transaction_id", "detail", "reason",
-		"count", "id"}
+	return []string{"at", "by", "role", "via", "address", "action", "on", "distributor_transaction_id", "detail",
+		"reason", "count", "id"}
 }
 
 // Columns is the action as a row of a table.

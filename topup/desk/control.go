@@ -79,7 +79,7 @@ func (c Control) Says() string {
 
 // Check names every wrong field. Whether there is such a caller, product or operator, it does not know.
 func (c Control) Check() error {
-	return errors.Join(append(topup.CheckDecision(string(c.Reason), c.By), c.checkKind(), c.checkName(), c.checkValue())...)
+	return errors.Join(c.CheckEnd(), c.checkValue())
 }
 
 // CheckEnd names every wrong field of what is to be ended.
@@ -108,8 +108,8 @@ func (c Control) checkValue() error {
 		if _, err := topup.ParseRate("rate", string(c.Value)); err == nil && c.Value != "" || c.Value == NoLimit {
 			return nil
 		}
-		return &topup.FieldError{Field: "rate", Value: string(c.Value), Allowed: "COUNT/s, COUNT/m or COUNT/h, as in 5/s, or " +
-			NoLimit}
+		return &topup.FieldError{Field: "rate", Value: string(c.Value), Allowed: "COUNT/s, COUNT/m or COUNT/h, as in " +
+			"5/s, or " + NoLimit}
 	case LimitConcurrency:
 		if n, err := strconv.Atoi(string(c.Value)); err == nil && n >= 1 && n <= MostConcurrency {
 			return nil

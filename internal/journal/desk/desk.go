@@ -1,5 +1,5 @@
-// Package desk is what the journal keeps of the operator's desk: what people did (the audit), and what they have set at
-// run time (pauses and limits).
+// Package desk is what the journal keeps of the operator's desk: what people did (the audit), and what they have set
+// at run time (pauses and limits).
 package desk
 
 import (

@@ -58,6 +58,22 @@ func TestControlsPages(t *testing.T) {
 	}
 }
 
+// TestResumePastTheBook: a queue that was paused with asynq's own tools is resumed here, and that is in the audit.
+func TestResumePastTheBook(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	b := s.enter()
+	must(t, s.queue.Pause(t.Context(), "topups"))
+	b.post("/console/queues/topups/resume", "reason", "it was forgotten").to("/console/")
+	all, err := s.queue.Glance(t.Context())
+	must(t, err)
+	acts, _, err := s.journal.Acts(t.Context(), desk.ActFilter{Action: "resume"})
+	must(t, err)
+	if all["topups"].Paused || len(acts) != 1 || acts[0].By != "ana" || acts[0].Reason != "it was forgotten" {
+		t.Errorf("paused %v, %+v", all["topups"].Paused, acts)
+	}
+}
+
 // TestEveryFormIsAudited: each form that changes something adds one action, of the name that the API has for it, by
 // who is logged in; a refused one adds none. A form that is new must have a name in internal/access, and be here.
 func TestEveryFormIsAudited(t *testing.T) {

@@ -26,6 +26,8 @@ type Book interface {
 	SetControl(ctx context.Context, c desk.Control) error
 	// EndControl ends a pause or a limit; where none is set, nothing changes.
 	EndControl(ctx context.Context, kind desk.ControlKind, name string) error
+	// RecordAct writes an action that changes nothing of the book, unless it is written already.
+	RecordAct(ctx context.Context) error
 	// PausedOrders counts the orders that wait for a pause to end.
 	PausedOrders(ctx context.Context) ([]desk.PausedOrders, error)
 }
@@ -110,6 +112,9 @@ func (d Desk) resume(ctx context.Context, name string) error {
 		return nil
 	}
 	if err == nil {
+		if err := d.Book.RecordAct(ctx); err != nil {
+			return err
+		}
 		err = d.Queue.Resume(ctx, name)
 	}
 	if err != nil {

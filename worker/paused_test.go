@@ -87,7 +87,7 @@ func pauseRandomly(t *testing.T, r *rand.Rand, limited bool) {
 	b.journal.Journal = j
 	defer func() { _ = j.Close() }()
 	b.with(func(c *worker.Config) {
-		c.Admission.Controls = people.now
+		c.Admission.Controls, c.SweepInterval = people.now, time.Second
 		if limited {
 			c.Admission.RateLimiter = &rateLimiter{left: 1 << 30}
 		}

@@ -259,7 +259,7 @@ func (r report) atRisk() (says string) {
 	return says
 }
 
-// controlled says what people have paused or limited: the process is ready, and does as it is told.
+// controlled says what people have paused or limited: the process is ready, and obeys.
 func (r report) controlled() (says string) {
 	for _, c := range r.Controls {
 		says += "; " + c

@@ -12,6 +12,7 @@ import (
 	"recarga/internal/audit"
 	"recarga/producer"
 	"recarga/topup"
+	"recarga/webhook"
 )
 
 // endpointsOf are all that a caller is notified at.
@@ -124,7 +125,7 @@ func (a Admin) switchEndpoint(
 	return SwitchedEndpoint{in.Name, in.Endpoint, url, disabled}, err
 }
 
-// urlOf is where an endpoint is. topup.ErrNotFound: there is no such caller or endpoint.
+// urlOf is where an endpoint is. Errors: topup.ErrNotFound, there is no such caller; webhook.ErrNoEndpoint.
 func (a Admin) urlOf(ctx context.Context, caller, name string) (string, error) {
 	all, err := a.Endpoints.Endpoints(ctx, caller)
 	if err != nil {
@@ -135,7 +136,7 @@ func (a Admin) urlOf(ctx context.Context, caller, name string) (string, error) {
 			return e.URL, nil
 		}
 	}
-	return "", topup.ErrNotFound
+	return "", webhook.ErrNoEndpoint
 }
 
 type pingInput struct {

@@ -33,6 +33,7 @@ type Client struct {
 	http      *http.Client
 	notify    func(err error, wait time.Duration)
 	own       bool // the transport of http
+	agent     string
 }
 
 // ClientOption changes a Client.
@@ -47,6 +48,12 @@ func WithHTTPClient(h *http.Client) ClientOption {
 		}
 	}
 }
+
+// CLIUserAgent is how the User-Agent of the recarga command begins.
+const CLIUserAgent = "recarga-cli/"
+
+// WithUserAgent has each request say which program it comes from. Empty: it says Go's.
+func WithUserAgent(agent string) ClientOption { return func(c *Client) { c.agent = agent } }
 
 // WithRetryNotify has f called before each repeat of Place and PlaceMany, with what went wrong and
 // the time until the repeat.
@@ -282,6 +289,9 @@ func (c *Client) sendBy(
 	req.Header.Set("Authorization", "Bearer "+c.key)
 	if kind != "" {
 		req.Header.Set("Content-Type", kind)
+	}
+	if c.agent != "" {
+		req.Header.Set("User-Agent", c.agent)
 	}
 	otel.GetTextMapPropagator().Inject(ctx, propagation.HeaderCarrier(req.Header))
 	res, err := by.Do(req)

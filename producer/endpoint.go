@@ -5,12 +5,14 @@ import (
 	"log/slog"
 	"time"
 
+	"recarga/internal/audit"
 	"recarga/topup"
 )
 
 // EnableEndpoint has events sent to an endpoint of a caller again, and clears the record of its failures. What became
 // exhausted meanwhile is sent by RedeliverAll.
 func (p *Producer) EnableEndpoint(ctx context.Context, e topup.DisabledEndpoint, who Actor) error {
+	ctx = audit.Because(ctx, who.Reason)
 	err := p.journal.EndpointHealthy(ctx, e.Caller, e.URL)
 	return p.switched(ctx, e, false, who, err)
 }
@@ -19,6 +21,7 @@ func (p *Producer) EnableEndpoint(ctx context.Context, e topup.DisabledEndpoint,
 // event says so: who did it knows.
 func (p *Producer) DisableEndpoint(ctx context.Context, e topup.DisabledEndpoint, who Actor) error {
 	e.Reason = topup.DisabledByOperator
+	ctx = audit.Because(ctx, who.Reason)
 	_, _, err := p.journal.DisableEndpoint(ctx, e, false, time.Now())
 	return p.switched(ctx, e, true, who, err)
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"recarga/internal/audit"
 	"recarga/internal/wake"
 	"recarga/topup"
 )
@@ -146,6 +147,7 @@ func dueAt(o topup.Order) time.Time {
 // Cancel withdraws an order that is queued or retrying, and notifies its caller. Canceling twice is no error. Errors:
 // topup.ErrNotFound, also for another caller's order; *topup.TransitionError when money may have moved.
 func (p *Producer) Cancel(ctx context.Context, id topup.ID, who Actor) (topup.Order, error) {
+	ctx = audit.Because(ctx, who.Reason)
 	o, event, err := p.journal.Cancel(ctx, id, who.Caller, time.Now())
 	if err != nil || event == nil {
 		return o, err
@@ -160,6 +162,7 @@ func (p *Producer) Cancel(ctx context.Context, id topup.ID, who Actor) (topup.Or
 // is not unknown; *topup.TooEarlyError while a worker might still be acting on it. The repeat of its last resolution
 // is no error, and returns it as it now is.
 func (p *Producer) Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error) {
+	ctx = audit.To(audit.Because(ctx, r.Reason), string(r.Outcome))
 	o, event, err := p.journal.Resolve(ctx, id, r, time.Now())
 	if err != nil || event == nil && o.State != topup.StateRetrying { // a repeat: its event is delivered, or on its way
 		return o, err
@@ -179,6 +182,7 @@ func (p *Producer) Resolve(ctx context.Context, id topup.ID, r topup.Resolution)
 // notified. Errors: those of topup.FieldErrors; topup.ErrNotFound; topup.ErrArchived; *topup.TransitionError when it
 // does not wait any more. The repeat of its last hold is no error.
 func (p *Producer) Hold(ctx context.Context, id topup.ID, h topup.Hold) (topup.Order, error) {
+	ctx = audit.To(audit.Because(ctx, h.Evidence), string(topup.ResolvedHeld))
 	o, event, err := p.journal.Hold(ctx, id, h, time.Now())
 	if err != nil || event == nil {
 		return o, err
@@ -193,6 +197,7 @@ func (p *Producer) Hold(ctx context.Context, id topup.ID, h topup.Hold) (topup.O
 // older backup: it has succeeded, and is never bought. Nobody is notified until its caller places it again. Errors:
 // those of topup.FieldErrors; topup.ErrConflict when the id is taken. The repeat of the same charge is no error.
 func (p *Producer) Restore(ctx context.Context, c topup.LostCharge) (topup.Order, error) {
+	ctx = audit.To(audit.Because(ctx, c.Evidence), string(topup.ResolvedRestored))
 	o, err := p.journal.Restore(ctx, c, time.Now())
 	if err == nil {
 		p.log.LogAttrs(ctx, slog.LevelWarn, "order taken as charged, which the restored book did not know",
@@ -205,6 +210,7 @@ func (p *Producer) Restore(ctx context.Context, c topup.LostCharge) (topup.Order
 // Errors: those of topup.FieldErrors; topup.ErrNotFound; topup.ErrArchived; *topup.TransitionError when the order is
 // not final, or is so already. The repeat of its last correction is no error, and returns it as it now is.
 func (p *Producer) Correct(ctx context.Context, id topup.ID, c topup.Correction) (topup.Order, error) {
+	ctx = audit.To(audit.Because(ctx, c.Reason), string(c.Outcome))
 	o, event, err := p.journal.Correct(ctx, id, c, time.Now())
 	if err != nil || event == nil {
 		return o, err
@@ -218,6 +224,7 @@ func (p *Producer) Correct(ctx context.Context, id topup.ID, c topup.Correction)
 // Uphold ends an order's dispute: a person says that its state is right. Errors: those of topup.FieldErrors;
 // topup.ErrNotFound; topup.ErrArchived; topup.ErrNotDisputed.
 func (p *Producer) Uphold(ctx context.Context, id topup.ID, u topup.Upholding) (topup.Order, error) {
+	ctx = audit.To(audit.Because(ctx, u.Reason), string(u.Outcome))
 	o, err := p.journal.Uphold(ctx, id, u, time.Now())
 	if err == nil {
 		p.log.LogAttrs(ctx, slog.LevelWarn, "dispute ended", append(o.LogAttrs(),
@@ -230,6 +237,7 @@ func (p *Producer) Uphold(ctx context.Context, id topup.ID, u topup.Upholding) (
 // brought before changes nothing. Errors: topup.ErrNotFound; topup.ErrArchived; *topup.TransitionError when the order
 // is not final.
 func (p *Producer) Dispute(ctx context.Context, id topup.ID, d topup.Dispute) (topup.Order, error) {
+	ctx = audit.To(audit.Because(ctx, d.Evidence), "disputed")
 	o, err := p.journal.Dispute(ctx, id, d, time.Now())
 	if err == nil {
 		p.log.LogAttrs(ctx, slog.LevelWarn, "order disputed", append(o.LogAttrs(), slog.String("by", d.RaisedBy),

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"recarga/internal/audit"
 	"recarga/topup"
 )
 
@@ -22,6 +23,7 @@ func mostRedeliveries(who Actor) int {
 // Redeliver makes an event due again, from the start of its schedule, whatever became of it before, and returns it as
 // it then is. Errors: topup.ErrNotFound, also for another caller's event; *topup.QuotaError.
 func (p *Producer) Redeliver(ctx context.Context, id string, who Actor) (topup.Event, error) {
+	ctx = audit.Because(ctx, who.Reason)
 	ev, err := p.journal.Event(ctx, id)
 	if err == nil && who.Caller != "" && ev.Caller != who.Caller {
 		err = topup.ErrNotFound
@@ -44,6 +46,7 @@ func (p *Producer) Redeliver(ctx context.Context, id string, who Actor) (topup.E
 func (p *Producer) RedeliverAll(
 	ctx context.Context, f topup.EventFilter, who Actor,
 ) (count int, next string, err error) {
+	ctx = audit.Because(ctx, who.Reason)
 	if f.MostRedeliveries = mostRedeliveries(who); who.Caller != "" {
 		f.Caller = who.Caller
 	}

@@ -40,7 +40,7 @@ func (c Correction) Check() error {
 		allowed := "one of succeeded, failed"
 		errs = append(errs, &FieldError{Field: "outcome", Value: string(c.Outcome), Allowed: allowed})
 	}
-	errs = append(errs, checkDecision(c.Reason, c.By)...)
+	errs = append(errs, CheckDecision(c.Reason, c.By)...)
 	return errors.Join(append(errs, checkReceipts(c.Outcome, c.TransactionID, c.Reference, c.AuthCode)...)...)
 }
 
@@ -85,5 +85,5 @@ func (u Upholding) Check() error {
 		allowed := "upheld; where the state was wrong, correct the order instead, which ends its dispute"
 		errs = append(errs, &FieldError{Field: "outcome", Value: string(u.Outcome), Allowed: allowed})
 	}
-	return errors.Join(append(errs, checkDecision(u.Reason, u.By)...)...)
+	return errors.Join(append(errs, CheckDecision(u.Reason, u.By)...)...)
 }

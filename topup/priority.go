@@ -53,6 +53,8 @@ const (
 	WaitBalance Wait = "balance"
 	// WaitLogin: the distributor refuses the credentials.
 	WaitLogin Wait = "login"
+	// WaitPaused: a person has paused its caller, product or operator, or all purchases.
+	WaitPaused Wait = "paused"
 )
 
 // Waiting is an order that waits in the wait queue.

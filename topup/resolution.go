@@ -75,7 +75,7 @@ type Hold struct {
 }
 
 // Check names every wrong field.
-func (h Hold) Check() error { return errors.Join(checkDecision(h.Evidence, h.By)...) }
+func (h Hold) Check() error { return errors.Join(CheckDecision(h.Evidence, h.By)...) }
 
 // The lengths of a resolution's texts, in characters.
 const (
@@ -93,15 +93,15 @@ func (r Resolution) Check() error {
 	if r.Outcome.State() == "" {
 		wrong("outcome", string(r.Outcome), "one of succeeded, failed, resend")
 	}
-	errs = append(errs, checkDecision(r.Reason, r.By)...)
+	errs = append(errs, CheckDecision(r.Reason, r.By)...)
 	if r.Attempt < 0 {
 		wrong("attempt", strconv.Itoa(r.Attempt), "the number of the attempt that the decision is about, from 1")
 	}
 	return errors.Join(append(errs, checkReceipts(r.Outcome, r.TransactionID, r.Reference, r.AuthCode)...)...)
 }
 
-// checkDecision names what is wrong with the reason and the author of a person's decision.
-func checkDecision(reason, by string) (errs []error) {
+// CheckDecision names what is wrong with the reason and the author of a person's decision.
+func CheckDecision(reason, by string) (errs []error) {
 	if n := utf8.RuneCountInString(reason); strings.TrimSpace(reason) == "" || n > MaxReason {
 		allowed := fmt.Sprintf("a text of 1 to %d characters: why this is known", MaxReason)
 		errs = append(errs, &FieldError{Field: "reason", Value: reason, Allowed: allowed})

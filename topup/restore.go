@@ -35,7 +35,7 @@ func (c LostCharge) Check() error {
 	if c.From.IsZero() || c.Until.Before(c.From) {
 		errs = append(errs, &FieldError{Field: "time", Value: c.From.Format(time.RFC3339), Allowed: "when it was charged"})
 	}
-	errs = append(errs, checkDecision(c.Evidence, c.By)...)
+	errs = append(errs, CheckDecision(c.Evidence, c.By)...)
 	return errors.Join(append(errs,
 		checkReceipts(ResolvedSucceeded, c.TransactionID, c.Reference, c.AuthCode)...)...)
 }

@@ -35,6 +35,8 @@ func (l *rateLimiter) Take(_ context.Context, _ topup.Priority, n int) (int, tim
 	return granted, 0, nil
 }
 
+func (*rateLimiter) Limited() bool { return true }
+
 func (l *rateLimiter) add(n int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

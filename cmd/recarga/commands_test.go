@@ -201,6 +201,24 @@ func TestCommands(t *testing.T) {
 	want(t, admin, command.ExitOK, `CMD-2  canceled`, `^$`, "get", "CMD-2")
 	want(t, admin, command.ExitOK, `^$`, `^No orders\.\n$`, "list", "--disputed")
 
+	want(t, admin, command.ExitOK, `(?s)BY .*ana +admin +correctTopup +failed +CMD-1 +ticket 4711 +cli`, `^$`, "audit")
+	want(t, admin, command.ExitOK, `(?m)^at,by,.*\n.*,ana,admin,cli,127.0.0.1,correctTopup,CMD-1,CMD-1,failed,`, `^$`, "audit",
+		"--csv", "--on", "CMD-1", "--action", "correctTopup")
+	want(t, admin, command.ExitOK, `^$`, `^No actions\.\n$`, "audit", "--by", "nobody", "--since", "1h", "--json=false")
+	want(t, admin, command.ExitUsage, `^$`, `since: "soon" is not allowed`, "audit", "--since", "soon")
+	want(t, admin, command.ExitOK, `^$`, `^Nothing is paused`, "queue", "list")
+	want(t, admin, command.ExitUsage, `^$`, `KIND: "all" is not allowed`, "queue", "pause", "all", "--reason", "why")
+	want(t, admin, command.ExitUsage, `^$`, `name: an absent or empty value is not allowed`, "queue", "pause", "caller",
+		"--reason", "why")
+	want(t, admin, command.ExitUsage, `^$`, `reason`, "queue", "pause", "purchases")
+	want(t, admin, command.ExitOK, `operator +MOVISTAR +paused +.* ana +maintenance +0`, `^$`, "queue", "pause", "operator",
+		"MOVISTAR", "--reason", "maintenance", "--by", "ana")
+	want(t, admin, command.ExitOK, `rate +- +100/m`, `^$`, "queue", "limit", "rate", "100/m", "--reason", "asked")
+	want(t, admin, command.ExitOK, `(?s)MOVISTAR .*100/m`, `^$`, "queue", "list")
+	want(t, admin, command.ExitOK, `^KIND[^\n]*\nrate [^\n]*\n$`, `^$`, "queue", "resume", "operator", "MOVISTAR", "--reason",
+		"over")
+	want(t, admin, command.ExitOK, `^KIND[^\n]*\n$`, `^$`, "queue", "limit", "rate", "default", "--reason", "over")
+
 	want(t, env, command.ExitOK, `^\d+\.?\d* USD `, `^$`, "balance")
 	want(t, env, command.ExitOK, `(?s)MOVISTAR_TAE .*MOVISTAR_PAQUETE_25 `, `^$`, "products")
 	want(t, env, command.ExitOK, `^ready\n$`, `^$`, "healthcheck")

@@ -32,7 +32,7 @@ func newRekeyCommand(p *command.Program) *cobra.Command {
 		if err != nil {
 			return command.Usage(err)
 		}
-		done, err := callers.Rekey(cmd.Context(), j, seal.New(s.SealingKeys()...), *dry)
+		done, err := callers.Rekey(command.Acting(cmd.Context(), cmd.Name()), j, seal.New(s.SealingKeys()...), *dry)
 		return errors.Join(err, showRekeyed(p, done, *dry, *asJSON), j.Close())
 	}
 	return cmd

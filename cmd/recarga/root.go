@@ -33,7 +33,7 @@ func newRoot(p *command.Program) *cobra.Command {
 		newResolveCommand(p), newCorrectCommand(p), newDisputeCommand(p), newReconcileCommand(p),
 		newRestoreCheckCommand(p), newExportCommand(p))
 	command.AddGroup(root, "Callers, operators and the distributor", newCallerCommand(p), newOperatorCommand(p),
-		newWebhookCommand(p), newBalanceCommand(p), newProductsCommand(p))
+		newWebhookCommand(p), newQueueCommand(p), newAuditCommand(p), newBalanceCommand(p), newProductsCommand(p))
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	command.Describe(root, help)

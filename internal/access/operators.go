@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"recarga/internal/audit"
 	"recarga/topup"
 )
 
@@ -82,7 +83,7 @@ func (r *Operators) Add(ctx context.Context, name string, role Role, expiresAt *
 	}
 	key := newOperatorKey()
 	o := Account{Name: name, Role: role, KeyHash: digest(key), ExpiresAt: expiresAt, CreatedAt: time.Now(), Version: 1}
-	return o, key, r.store.AddOperator(ctx, o)
+	return o, key, r.store.AddOperator(audit.To(audit.On(ctx, name), "role="+role.String()), o)
 }
 
 func newOperatorKey() string {
@@ -113,13 +114,28 @@ type AccountChange struct {
 	Version int64
 }
 
+// String is what changes.
+func (c AccountChange) String() string {
+	var parts []string
+	if c.Role != nil {
+		parts = append(parts, "role="+c.Role.String())
+	}
+	if c.Disabled != nil {
+		parts = append(parts, fmt.Sprintf("disabled=%t", *c.Disabled))
+	}
+	if c.ExpiresAt != nil {
+		parts = append(parts, "expires_at="+c.ExpiresAt.UTC().Format(time.RFC3339))
+	}
+	return strings.Join(parts, " ")
+}
+
 // Change changes an operator. Errors: those of topup.FieldErrors; topup.ErrNotFound; topup.ErrLost when it is not of
 // the change's version any more.
 func (r *Operators) Change(ctx context.Context, name string, change AccountChange) (Account, error) {
 	if err := CheckExpiry("expires_at", change.ExpiresAt); err != nil {
 		return Account{}, err
 	}
-	return r.change(ctx, name, func(o *Account) error {
+	return r.change(audit.To(ctx, change.String()), name, func(o *Account) error {
 		if change.Version != 0 && change.Version != o.Version {
 			return topup.ErrLost
 		}
@@ -148,7 +164,7 @@ func (r *Operators) RotateKey(
 		return o, "", err
 	}
 	key = newOperatorKey()
-	o, err = r.change(ctx, name, func(o *Account) error {
+	o, err = r.change(audit.To(ctx, "overlap="+overlap.String()), name, func(o *Account) error {
 		o.FormerHash, o.FormerUntil = nil, nil
 		if overlap > 0 {
 			until := time.Now().Add(overlap)

@@ -3,9 +3,11 @@
 package access
 
 import (
+	"context"
 	"errors"
 
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 // Role is what a key is for. Callers place orders and see their own. The operators' roles, each of which may all that
@@ -49,6 +51,15 @@ type Person struct {
 	// Name is what is kept with what they do.
 	Name string
 	Role Role // what they may do
+}
+
+// Act is an action in this name on something, from the address that ctx came from.
+func (p Person) Act(ctx context.Context, via, action, on string) desk.Act {
+	a := desk.Act{By: p.Name, Role: p.Role.String(), Via: via, Action: action, On: topup.NullString(on)}
+	if client := ClientOf(ctx); client.IsValid() {
+		a.Address = topup.NullString(client.String())
+	}
+	return a
 }
 
 // ErrNoSession: the request's browser has not logged in, or no more.

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 )
@@ -55,6 +56,21 @@ const (
 	QueuesAct  = "POST /queues"
 )
 
+// ActOf names what somebody does by a name of the table, in the audit: a form of the console has the name of the
+// operation of the API that does the same. {action} stands for that part of the form's address.
+func ActOf(name string) string { return cmp.Or(acts[name], name) }
+
+var acts = map[string]string{
+	QueuesAct:                           "queues",
+	"POST /console/login":               "login",
+	"POST /console/logout":              "logout",
+	"POST /console/orders/{id}/resolve": "resolveTopup", "POST /console/bulk/resolve": "resolveTopup",
+	"POST /console/orders/{id}/cancel": "cancelTopup", "POST /console/bulk/cancel": "cancelTopup",
+	"POST /console/controls/{action}": "{action}", "POST /console/queues/{queue}/{action}": "{action}",
+	"POST /console/orders/{id}/uphold": "endDispute", "POST /console/orders/{id}/correct": "correctTopup",
+	"POST /console/events/{id}/redeliver": "redeliverEvent", "POST /console/bulk/redeliver": "redeliverEvents",
+}
+
 // permissions is the one table of who may do what. docs/access.md is made of it, and of a walk over the API that shows
 // that it holds.
 var permissions = map[string]Permission{
@@ -73,7 +89,10 @@ var permissions = map[string]Permission{
 	"exportTopups": viewers,
 	"correctTopup": admins,
 	"listCallers":  viewers,
-	"addCaller":    admins, "changeCaller": admins, "rotateSecret": admins, "rotateKey": admins,
+	"listAudit":    operators,
+	"listControls": viewers,
+	"pause":        operators, "resume": operators, "limit": operators,
+	"addCaller": admins, "changeCaller": admins, "rotateSecret": admins, "rotateKey": admins,
 	"listOperators": admins, "addOperator": admins, "changeOperator": admins, "rotateOperatorKey": admins,
 	"setCallerEndpoint": admins, "removeCallerEndpoint": admins, "enableCallerEndpoint": admins,
 	"disableCallerEndpoint": admins,
@@ -85,6 +104,9 @@ var permissions = map[string]Permission{
 	"GET /console/login": anybody, "POST /console/login": anybody, "POST /console/logout": anybody,
 	"GET /console/{$}": viewers, "GET /console/orders": viewers, "GET /console/orders/{id}": viewers,
 	"GET /console/events": viewers, "GET /console/callers": viewers,
+	"GET /console/audit": operators, "GET /console/audit.csv": operators,
+	"GET /console/controls":          viewers,
+	"GET /console/controls/{action}": operators, "POST /console/controls/{action}": operators,
 	"GET /console/orders/{id}/resolve": operators, "POST /console/orders/{id}/resolve": operators,
 	"GET /console/orders/{id}/uphold": operators, "POST /console/orders/{id}/uphold": operators,
 	"GET /console/orders/{id}/cancel": operators, "POST /console/orders/{id}/cancel": operators,

@@ -16,6 +16,7 @@ import (
 	"github.com/sony/gobreaker/v2"
 
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 // WaitQueue has the orders that cannot be bought now. An order spends no attempt while it waits there.
@@ -32,6 +33,8 @@ type WaitQueue interface {
 
 // RateLimiter limits the purchases of all workers together.
 type RateLimiter interface {
+	// Limited reports whether there is a limit now.
+	Limited() bool
 	// Take takes the right to at most n purchases. It returns how many it got, and how long to wait for another.
 	Take(ctx context.Context, p topup.Priority, n int) (granted int, wait time.Duration, err error)
 }
@@ -86,10 +89,12 @@ type Breaker struct {
 	Probe time.Duration
 }
 
-// Config is what a Control works with. Where the first four fields are zero, every order is bought at once.
+// Config is what a Control works with. Where the first five fields are zero, every order is bought at once.
 type Config struct {
 	// RateLimiter limits the purchases of all workers together. Nil: there is no limit.
 	RateLimiter RateLimiter
+	// Controls are what people have set at run time, as they were a moment ago. Nil: nothing.
+	Controls func(ctx context.Context) desk.Controls
 	// SharedState is what the workers know together. Nil: each worker learns from its own 429s alone, and Breaker is
 	// off.
 	SharedState SharedState
@@ -143,6 +148,7 @@ type Control struct {
 	// readAt is when the restrictions were read. Their map is replaced, never changed.
 	readAt       time.Time
 	restrictions topup.Restrictions
+	controls     desk.Controls
 	// changes counts what this worker changed in the outages, and sharing what of it is still being written: what was
 	// read of the shared state before a change was written is older than the change.
 	changes, sharing int
@@ -220,7 +226,7 @@ func (c *Control) take(ctx context.Context, k Known) Decision {
 	}
 	if !k.Released && !k.Probe {
 		k.NoRetries = k.AttemptCount > 0 && !c.retries.take()
-		if c.RateLimiter != nil && !k.NoRetries {
+		if c.limited() && !k.NoRetries {
 			k.Rate = c.takeRate(ctx, k.Waiting)
 		}
 		if d := Decide(k); !d.Buy {
@@ -253,16 +259,27 @@ func (c *Control) takeRate(ctx context.Context, o topup.Waiting) RateGrant {
 
 // known gathers what is known about an order without asking anybody.
 func (c *Control) known(o topup.Waiting) Known {
-	k := Known{Waiting: o, Now: time.Now(), Restrictions: c.currentRestrictions()}
+	k := Known{Waiting: o, Now: time.Now(), Restrictions: c.currentRestrictions(), Paused: c.paused(o)}
 	k.NoRetries = o.AttemptCount > 0 && c.retries.left() == 0
 	k.RetryAt = k.Now.Add(retryWait + time.Duration(c.Random()*float64(retryWait)))
-	k.OthersWait = c.RateLimiter != nil && c.waitingByPriority[o.Priority.Rank()].Load()
+	k.OthersWait = c.limited() && c.waitingByPriority[o.Priority.Rank()].Load()
 	for _, r := range c.Reserves {
 		if k.Reserve = r.Waits(o); k.Reserve != "" {
 			break
 		}
 	}
 	return k
+}
+
+// limited reports whether there is a rate limit now.
+func (c *Control) limited() bool { return c.RateLimiter != nil && c.RateLimiter.Limited() }
+
+// paused reports whether a person keeps an order from being bought.
+func (c *Control) paused(o topup.Waiting) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, paused := c.controls.PurchasePause(o.Caller, o.Product)
+	return paused
 }
 
 func waiting(o topup.Order) topup.Waiting {

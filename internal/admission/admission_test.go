@@ -59,6 +59,8 @@ func (w *world) Order(_ context.Context, r topup.Request, _ time.Time) bool {
 // limiter is the world's rate limiter.
 type limiter struct{ *world }
 
+func (limiter) Limited() bool { return true }
+
 func (l limiter) Take(_ context.Context, _ topup.Priority, n int) (int, time.Duration, error) {
 	l.taken = append(l.taken, "rate")
 	return min(n, l.granted), 0, l.rateErr

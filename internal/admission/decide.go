@@ -16,6 +16,8 @@ type Known struct {
 	Released bool
 	// Probe: the order is to find out whether its operator works again. Its share of the rate was taken before.
 	Probe bool
+	// Paused: a person has paused purchases of the order's.
+	Paused bool
 	// Restrictions are the distributor's pause and the operators' outages.
 	Restrictions topup.Restrictions
 	// Reserve is why a reserve keeps the order waiting; empty: none does.
@@ -58,20 +60,24 @@ func waitFor(why topup.Wait) Decision { return Decision{Wait: why} }
 
 // Decide decides whether an order may be bought now. It is a pure function; the first rule that applies counts:
 //
-//  1. A reserve keeps the order waiting: wait for it.
-//  2. The distributor asked for a pause: wait for the rate.
-//  3. The order's operator is out: wait for its end. A probe goes through, and so does an order that was released
+//  1. A person has paused its caller, its product, its operator, or all purchases: wait for the end of that.
+//  2. A reserve keeps the order waiting: wait for it.
+//  3. The distributor asked for a pause: wait for the rate.
+//  4. The order's operator is out: wait for its end. A probe goes through, and so does an order that was released
 //     while its operator recovers.
-//  4. A probe, and an order that was released, may be bought: their share of the rate was taken before.
-//  5. An order of priority bulk waits until it is released in its fair share.
-//  6. A retry for which the budget has no room: ask again at RetryAt.
-//  7. Orders of the same priority wait for the rate already: wait behind them.
-//  8. The rate limit is used up: wait for it. It is unknown: ask again in a second.
-//  9. Everything else may be bought.
+//  5. A probe, and an order that was released, may be bought: their share of the rate was taken before.
+//  6. An order of priority bulk waits until it is released in its fair share.
+//  7. A retry for which the budget has no room: ask again at RetryAt.
+//  8. Orders of the same priority wait for the rate already: wait behind them.
+//  9. The rate limit is used up: wait for it. It is unknown: ask again in a second.
+//
+// 10. Everything else may be bought.
 func Decide(k Known) Decision {
 	outage, out := k.Restrictions.Outages[topup.OperatorOf(k.Product)]
 	goesThrough := k.Probe || k.Released && outage.Recovering()
 	switch {
+	case k.Paused:
+		return waitFor(topup.WaitPaused)
 	case k.Reserve != "":
 		return waitFor(k.Reserve)
 	case k.Now.Before(k.Restrictions.PausedUntil):

@@ -31,6 +31,7 @@ func retry(k *Known)      { k.AttemptCount = 1 }
 func noRetries(k *Known)  { k.AttemptCount, k.NoRetries = 1, true }
 func released(k *Known)   { k.Released = true }
 func probe(k *Known)      { k.Probe = true }
+func stopped(k *Known)    { k.Paused = true }
 func low(k *Known)        { k.Reserve = topup.WaitBalance }
 func othersWait(k *Known) { k.OthersWait = true }
 func usedUp(k *Known)     { k.Rate = RateUsedUp }
@@ -55,18 +56,23 @@ func TestDecide(t *testing.T) {
 	}{
 		{"nothing is in its way", at(), buy},
 		{"a retry", at(retry), buy},
-		// 1. A reserve.
+		// 1. A person.
+		{"stopped", at(stopped), waitFor(topup.WaitPaused)},
+		{"stopped, released", at(stopped, released), waitFor(topup.WaitPaused)},
+		{"stopped, a probe", at(stopped, probe, out), waitFor(topup.WaitPaused)},
+		{"stopped comes before the reserve", at(stopped, low), waitFor(topup.WaitPaused)},
+		// 2. A reserve.
 		{"low", at(low), waitFor(topup.WaitBalance)},
 		{"low, released", at(low, released), waitFor(topup.WaitBalance)},
 		{"low, a probe", at(low, probe, out), waitFor(topup.WaitBalance)},
 		{"low comes before the pause", at(low, paused), waitFor(topup.WaitBalance)},
-		// 2. The pause.
+		// 3. The pause.
 		{"paused", at(paused), waitFor(topup.WaitRate)},
 		{"paused, released", at(paused, released), waitFor(topup.WaitRate)},
 		{"paused, a probe", at(paused, probe, out), waitFor(topup.WaitRate)},
 		{"the pause is over", at(wasPaused), buy},
 		{"the pause comes before the outage", at(paused, out), waitFor(topup.WaitRate)},
-		// 3. The outage.
+		// 4. The outage.
 		{"out", at(out), waitFor(topup.WaitOutage)},
 		{"out, released", at(out, released), waitFor(topup.WaitOutage)},
 		{"out, a probe", at(out, probe), buy},
@@ -74,21 +80,21 @@ func TestDecide(t *testing.T) {
 		{"recovers, released", at(recovers, released), buy},
 		{"another operator is out", at(otherOut), buy},
 		{"the outage comes before the fair share", at(out, bulk), waitFor(topup.WaitOutage)},
-		// 4. What has its share of the rate.
+		// 5. What has its share of the rate.
 		{"released, though the rate is used up", at(released, usedUp, othersWait), buy},
 		{"released, though there is no room for retries", at(released, noRetries), buy},
 		{"a probe, though the rate is used up", at(probe, usedUp, othersWait, noRetries), buy},
 		{"bulk, released", at(bulk, released), buy},
-		// 5. The fair share.
+		// 6. The fair share.
 		{"bulk", at(bulk), waitFor(topup.WaitFairShare)},
 		{"bulk, a retry", at(bulk, noRetries), waitFor(topup.WaitFairShare)},
-		// 6. The retry budget.
+		// 7. The retry budget.
 		{"no room for a retry", at(noRetries), deferUntil(noon.Add(7 * time.Second))},
 		{"the budget comes before the rate", at(noRetries, othersWait, usedUp), deferUntil(noon.Add(7 * time.Second))},
-		// 7. Those who wait.
+		// 8. Those who wait.
 		{"others wait", at(othersWait), waitFor(topup.WaitRate)},
 		{"others wait, and nothing was asked", at(othersWait, unknown), waitFor(topup.WaitRate)},
-		// 8. The rate.
+		// 9. The rate.
 		{"used up", at(usedUp), waitFor(topup.WaitRate)},
 		{"used up, a retry", at(usedUp, retry), waitFor(topup.WaitRate)},
 		{"unknown", at(unknown), deferUntil(noon.Add(askAgain))},
@@ -108,7 +114,7 @@ func TestDecideProperties(t *testing.T) {
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 0))
 	all := []func(*Known){
-		bulk, retry, noRetries, released, probe, low, othersWait, usedUp, unknown, paused, wasPaused, out, otherOut,
+		stopped, bulk, retry, noRetries, released, probe, low, othersWait, usedUp, unknown, paused, wasPaused, out, otherOut,
 		recovers,
 	}
 	bought := 0
@@ -156,6 +162,8 @@ func broken(k Known, d Decision) string {
 		return ""
 	case k.Now.Before(k.Restrictions.PausedUntil):
 		return "it is bought while all are paused"
+	case k.Paused:
+		return "it is bought though a person has paused it"
 	case k.Reserve != "":
 		return "it is bought against the reserve"
 	case isOut && !k.Probe && (!k.Released || !o.Recovering()):

@@ -45,7 +45,7 @@ func (r *releaser) probeOperator(ctx context.Context, operator string, candidate
 	if claimed, err := r.SharedState.ClaimProbe(ctx, operator, r.Breaker.Probe); err != nil || !claimed {
 		return err
 	}
-	if r.RateLimiter != nil {
+	if r.limited() {
 		if granted, _, err := r.RateLimiter.Take(ctx, topup.PriorityHigh, 1); err != nil || granted == 0 {
 			return err
 		}

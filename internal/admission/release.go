@@ -88,11 +88,12 @@ func (r *releaser) round(ctx context.Context) (pause time.Duration, err error) {
 		return 0, err
 	}
 	for rank, p := range topup.Priorities() {
-		waits := slices.ContainsFunc(all, func(o topup.Waiting) bool { return o.Priority == p })
+		// Who waits for a pause to end keeps nobody behind them.
+		waits := slices.ContainsFunc(all, func(o topup.Waiting) bool { return o.Priority == p && !r.paused(o) })
 		r.waitingByPriority[rank].Store(waits)
 	}
 	r.endForgotten(ctx, all)
-	if len(all) == 0 {
+	if !slices.ContainsFunc(all, func(o topup.Waiting) bool { return !r.paused(o) }) {
 		return idlePause, nil
 	}
 	released, err := r.Queue.Released(ctx)
@@ -144,7 +145,7 @@ func (r *releaser) releaseAll(ctx context.Context, orders []topup.Waiting, limit
 			continue
 		}
 		granted, want := len(batch), len(batch)
-		if r.RateLimiter != nil {
+		if r.limited() {
 			if granted, wait, err = r.RateLimiter.Take(ctx, p, want); err != nil {
 				limits.undo(batch...)
 				return n, 0, err

@@ -23,8 +23,9 @@ func (c *Control) currentRestrictions() topup.Restrictions {
 	return c.restrictions
 }
 
-// refresh reads the shared state if what is known of it is old.
+// refresh reads the controls, and the shared state if what is known of it is old.
 func (c *Control) refresh(ctx context.Context) {
+	c.readControls(ctx)
 	if c.olderThan(restrictionsFor) {
 		c.reread(ctx)
 	}
@@ -40,7 +41,7 @@ func (c *Control) olderThan(age time.Duration) bool {
 // inform has an order decided by what the workers know now, however long this one has rested. Without Redis it is
 // decided by what is known here, and only one order at a time waits for an answer.
 func (c *Control) inform(ctx context.Context) {
-	if c.SharedState == nil || !c.olderThan(oldRestrictions) {
+	if c.SharedState == nil && c.Controls == nil || !c.olderThan(oldRestrictions) {
 		return
 	}
 	select {
@@ -52,6 +53,20 @@ func (c *Control) inform(ctx context.Context) {
 	if time.Since(c.askedAt) > oldRestrictions {
 		c.refresh(ctx)
 		c.askedAt = time.Now()
+	}
+}
+
+// readControls reads what people have set.
+func (c *Control) readControls(ctx context.Context) {
+	if c.Controls == nil {
+		return
+	}
+	latest := c.Controls(ctx)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.controls = latest
+	if c.SharedState == nil {
+		c.readAt = time.Now()
 	}
 }
 
@@ -89,12 +104,13 @@ func (c *Control) reread(ctx context.Context) {
 }
 
 func (c *Control) updateUnrestricted() {
-	restricted := c.RateLimiter != nil
+	restricted := c.limited()
 	for _, r := range c.Reserves {
 		restricted = restricted || r.Active()
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	restricted = restricted || c.controls.PausesPurchases()
 	restricted = restricted || len(c.restrictions.Outages) > 0 || time.Now().Before(c.restrictions.PausedUntil)
 	c.unrestricted.Store(!restricted)
 }

@@ -23,6 +23,7 @@ import (
 	"recarga/internal/api/admin"
 	"recarga/internal/api/keys"
 	"recarga/internal/api/openapi"
+	"recarga/internal/api/operate"
 	"recarga/internal/api/pages"
 	"recarga/internal/api/problem"
 	"recarga/internal/balance"
@@ -54,6 +55,8 @@ type Orders interface {
 // Book is what is read of the book of record: journal.Journal, which documents its errors.
 type Book interface {
 	admin.Health
+	admin.Audit
+	operate.Acts
 	Details(ctx context.Context, id topup.ID) (topup.Details, error)
 	List(ctx context.Context, f search.Filter) (orders []topup.Order, next string, err error)
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
@@ -94,6 +97,7 @@ type Config struct {
 	Registry *callers.Registry
 	// Operators manages the operators' keys. Where they are to be good, Callers is keys.WithOperators.
 	Operators *access.Operators
+	Controls  operate.Controls // what people set at run time
 	// Endpoints are the callers' of the registry and of the settings.
 	Endpoints admin.Endpoints
 	// Pinger tries endpoints out.
@@ -204,8 +208,9 @@ func (s *Server) register(to openapi.Operations) {
 	s.onDecisions(to)
 	s.onEvents(to)
 	s.onWhole(to)
+	operate.Desk{Acts: s.cfg.Book, Controls: s.cfg.Controls, Open: s.cursors.open, Seal: s.cursors.seal}.Register(to)
 	admin.Admin{Registry: s.cfg.Registry, Operators: s.cfg.Operators, Endpoints: s.cfg.Endpoints,
-		Pinger: s.cfg.Pinger, Health: s.cfg.Book, Switch: s.cfg.Orders, Log: s.log}.Register(to)
+		Pinger: s.cfg.Pinger, Health: s.cfg.Book, Audit: s.cfg.Book, Switch: s.cfg.Orders, Log: s.log}.Register(to)
 }
 
 // problem is what an error becomes; in says where its fields are.

@@ -30,7 +30,7 @@ func (s *Server) authenticate(ctx huma.Context, next func(huma.Context)) {
 		problem.Refuse(ctx, err)
 		return
 	}
-	next(huma.WithContext(ctx, keys.With(ctx.Context(), who)))
+	next(huma.WithContext(ctx, keys.Acting(ctx, who)))
 }
 
 // identify returns the key's owner or the problem to answer.
@@ -112,12 +112,15 @@ func (s *Server) operatorsOnly(next http.Handler) http.Handler {
 		if err == nil {
 			err = who.Permit(permission)
 		}
+		if err == nil && permission == act {
+			s.log.WarnContext(keys.With(r.Context(), who), "queue UI used", "method", r.Method, "path", r.URL.Path)
+			if err = s.cfg.Book.RecordAct(keys.ActingAt(queuesPath, r, who)); err != nil {
+				err = s.problem(r.Context(), "", err)
+			}
+		}
 		if err != nil {
 			s.refusePage(w, r, err)
 			return
-		}
-		if permission == act {
-			s.log.WarnContext(keys.With(r.Context(), who), "queue UI used", "method", r.Method, "path", r.URL.Path)
 		}
 		next.ServeHTTP(w, r)
 	})

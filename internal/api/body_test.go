@@ -22,10 +22,12 @@ import (
 	"recarga/internal/api"
 	"recarga/internal/api/keys"
 	registrar "recarga/internal/callers"
+	"recarga/internal/controls"
 	"recarga/internal/journal/journaltest"
 	"recarga/internal/reconcile"
 	"recarga/internal/testkit"
 	"recarga/producer"
+	"recarga/topup"
 	"recarga/webhook"
 )
 
@@ -38,6 +40,8 @@ func whole(t *testing.T, database string, change ...func(*api.Config)) *server {
 		registry := registrar.New(c.Book.(registrar.Store), "an encryption key", false)
 		operators := access.NewOperators(c.Book.(access.OperatorStore))
 		c.Registry, c.Operators = registry, operators
+		c.Controls = controls.Desk{Book: c.Book.(controls.Book), Queue: noQueue{}, Callers: registry,
+			Catalog: topup.DefaultCatalog(), Log: slog.New(slog.DiscardHandler)}
 		c.Callers = keys.WithOperators(keys.WithRegistry(c.Callers, registry), operators)
 		c.Proxies = access.Proxies{netip.MustParsePrefix("127.0.0.0/8")}
 		c.Endpoints = registry
@@ -107,6 +111,9 @@ func bodies() map[string]string {
 		"changeOperator":    `{"role":"viewer"}`,
 		"addCaller":         `{"name":"shop-1","callback_url":"https://shop.example/hook"}`,
 		"changeCaller":      `{"callback_url":"https://shop.example/hook","disabled":true}`,
+		"pause":             `{"kind":"operator","name":"MOVISTAR","reason":"why"}`,
+		"resume":            `{"kind":"operator","name":"MOVISTAR","reason":"why"}`,
+		"limit":             `{"kind":"rate","value":"5/s","reason":"why"}`,
 		"setCallerEndpoint": `{"url":"https://shop.example/hook","event_types":["topup.failed"]}`,
 	}
 }

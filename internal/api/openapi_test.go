@@ -68,9 +68,14 @@ func TestOpenAPIIsComplete(t *testing.T) {
 		t.Errorf("header %+v", d.Info)
 	}
 	want := map[string]string{
-		"post /v1/topups":       "200 202 400 401 403 408 409 413 415 422 429 500 503",
-		"post /v1/topups/batch": "200 401 403 415 422 429 500 503",
-		"get /v1/topups":        "200 401 403 422 429 500 503", "get /v1/topups/{id}": "200 304 401 403 404 422 429 500 503",
+		"get /v1/audit":            "200 401 403 422 429 500 503",
+		"get /v1/controls":         "200 401 403 422 429 500 503",
+		"post /v1/controls/pause":  "200 400 401 403 408 413 415 422 429 500 503",
+		"post /v1/controls/resume": "200 400 401 403 408 413 415 422 429 500 503",
+		"post /v1/controls/limit":  "200 400 401 403 408 413 415 422 429 500 503",
+		"post /v1/topups":          "200 202 400 401 403 408 409 413 415 422 429 500 503",
+		"post /v1/topups/batch":    "200 401 403 415 422 429 500 503",
+		"get /v1/topups":           "200 401 403 422 429 500 503", "get /v1/topups/{id}": "200 304 401 403 404 422 429 500 503",
 		"post /v1/topups/{id}/cancel": "200 401 403 404 409 422 429 500 503",
 		"get /v1/products":            "200 401 403 422 429 500 503", "get /v1/balance": "200 401 403 422 429 500 502 503",
 		"get /v1/events": "200 401 403 410 422 429 500 503", "post /v1/events/redeliver": "200 400 401 403 408 413 415 422 " +

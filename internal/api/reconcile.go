@@ -86,7 +86,7 @@ func (s *Server) reconcile(ctx context.Context, in *reconcileInput) (stream, err
 	if s.cfg.Reconciler == nil {
 		return nil, problem.New(problem.NotHere, "statements are not reconciled here")
 	}
-	by, err := keys.Of(ctx).By(in.query.Get("by"), "")
+	ctx, by, err := keys.By(ctx, in.query.Get("by"), "")
 	if err != nil {
 		return nil, problem.In("query", err)
 	}

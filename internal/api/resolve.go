@@ -91,7 +91,7 @@ func decide[D any](
 	if err != nil {
 		return topup.Order{}, err
 	}
-	by, err := keys.Of(ctx).By(given, defaultOperator)
+	ctx, by, err := keys.By(ctx, given, defaultOperator)
 	if err != nil {
 		return topup.Order{}, err
 	}

@@ -16,6 +16,12 @@ import (
 func (s *server) held(id string, deadline time.Duration) string {
 	s.tb.Helper()
 	s.place(id).want(http.StatusAccepted)
+	return s.holds(id, deadline)
+}
+
+// holds lets the attempt of an order end unknown, at a deadline from now.
+func (s *server) holds(id string, deadline time.Duration) string {
+	s.tb.Helper()
 	now := time.Now()
 	o, err := s.journal.Begin(s.tb.Context(), topup.ID(id), 0, "worker", now.Add(deadline), now)
 	if err == nil {

@@ -21,6 +21,7 @@ import (
 	"recarga/internal/testkit"
 	"recarga/producer"
 	"recarga/topup"
+	"recarga/topup/desk"
 	"recarga/webhook"
 )
 
@@ -79,6 +80,12 @@ func (f fullOrders) Uphold(context.Context, topup.ID, topup.Upholding) (topup.Or
 }
 
 func (f fullBook) Details(context.Context, topup.ID) (topup.Details, error) { return f.d, nil }
+
+func (fullBook) RecordAct(context.Context) error { return nil }
+
+func (fullBook) Acts(context.Context, desk.ActFilter) ([]desk.Act, string, error) {
+	return nil, "", nil
+}
 
 func (f fullBook) List(context.Context, search.Filter) ([]topup.Order, string, error) {
 	return []topup.Order{f.d.Order}, place, nil

@@ -24,6 +24,7 @@ import (
 	"recarga/internal/callers"
 	"recarga/internal/config"
 	"recarga/internal/console"
+	"recarga/internal/controls"
 	"recarga/internal/coordination"
 	"recarga/internal/intake"
 	"recarga/internal/journal"
@@ -88,9 +89,13 @@ type Node struct {
 	metrics *metrics.Metrics
 	book    *metrics.Journal
 	waker   *metrics.Queue
-	// limiter is nil where the distributor's requests are not limited.
+	// limiter limits the distributor's requests, as the settings or a person say.
 	limiter *coordination.RateLimiter
-	vendor  *metrics.Distributor
+	// controls are what people have set at run time.
+	controls *controls.Reader
+	// buyers are the servers of the purchases.
+	buyers servers
+	vendor *metrics.Distributor
 
 	// APIURL and MetricsURL are where it really listens.
 	APIURL, MetricsURL string
@@ -108,8 +113,8 @@ func Start(
 ) (*Node, error) {
 	n := &Node{
 		settings: s, catalog: c, roles: r, version: version, log: log, ballast: make([]byte, ballast),
-		failed:  make(chan error, 2),
-		metrics: newMetrics(s, r, version), health: NewHealth(r.names()),
+		failed: make(chan error, 2),
+		buyers: servers{log: log}, metrics: newMetrics(s, r, version), health: NewHealth(r.names()),
 	}
 	steps := []func(context.Context) error{n.readRoots, n.startSupervision, n.startOps, n.openStores, n.openDistributor}
 	if r.Worker {
@@ -136,9 +141,7 @@ func (n *Node) readRoots(context.Context) (err error) {
 
 func (n *Node) openDistributor(context.Context) (err error) {
 	s := n.settings
-	if s.DistributorRate.Count > 0 {
-		n.limiter = n.shared().RateLimiter("distributor", s.DistributorRate.Count, s.DistributorRate.Per)
-	}
+	n.limiter = n.shared().RateLimiter("distributor", s.DistributorRate.Count, s.DistributorRate.Per)
 	n.distributor, err = distributor.New(distributor.Config{
 		URL: s.DistributorURL, CustomerID: s.DistributorCustomerID, SecretKey: s.DistributorSecretKey,
 		Timeout: s.DistributorTimeout, RetryCodes: s.RetryCodes, MaxConns: s.DistributorConcurrency,
@@ -162,10 +165,11 @@ func (n *Node) shared() coordination.Redis {
 func (n *Node) requested(r distributor.Request) {
 	n.metrics.Requested(r)
 	n.health.requested(r)
-	if n.limiter == nil || r.Call == distributor.CallPurchase {
+	if r.Call == distributor.CallPurchase {
 		return
 	}
 	go func() {
+		n.controls.Now(context.Background())
 		if _, _, err := n.limiter.Take(context.Background(), topup.PriorityHigh, 1); err != nil {
 			n.log.Debug("request not counted", "call", r.Call, "error", err)
 		}
@@ -180,7 +184,8 @@ func (n *Node) startWorker(ctx context.Context) error {
 	n.deliverer = webhook.NewDeliverer(cfg, n.book, endpoints{s, n.callers})
 	n.onShutdown(func() { n.deliverer.Close(context.Background()) })
 	n.watch = balance.New(balance.Config{
-		Book: n.journal, Asker: n.vendor, Deliverer: n.deliverer, Interval: s.BalanceInterval, Low: s.BalanceLow,
+		Book: n.journal, Asker: n.vendor, Deliverer: pausable{n.deliverer, n.controls},
+		Interval: s.BalanceInterval, Low: s.BalanceLow,
 		Reserve: s.Reserve, Notify: s.OperatorWebhookSecret != "", Log: n.log,
 	})
 	if err := n.watch.Load(ctx); err != nil {
@@ -206,8 +211,7 @@ func (n *Node) startWorker(ctx context.Context) error {
 		tasks.TypeDeliver, n.worker.HandleDelivery); err != nil {
 		return err
 	}
-	if err := n.serve(queue.ServeConfig{Queue: tasks.QueueTopups, Servers: purchaseServers,
-		Concurrency: s.DistributorConcurrency}, tasks.TypePurchase, n.worker.HandlePurchase); err != nil {
+	if err := n.startBuyers(ctx); err != nil {
 		return err
 	}
 	n.health.beat("sweep")
@@ -241,8 +245,9 @@ func (n *Node) pinger() *webhook.Deliverer {
 func (n *Node) workerConfig() worker.Config {
 	s := n.settings
 	cfg := worker.Config{
-		Journal: n.book, Distributor: n.watch.Distributor(n.vendor), Deliverer: n.deliverer, Waker: n.waker,
-		Balances: n.vendor, Timeout: s.DistributorTimeout, Alone: n.queue.IsEmbedded(), Swept: n.swept, Log: n.log,
+		Journal: n.book, Distributor: n.watch.Distributor(n.vendor), Waker: n.waker,
+		Deliverer: pausable{n.deliverer, n.controls},
+		Balances:  n.vendor, Timeout: s.DistributorTimeout, Alone: n.queue.IsEmbedded(), Swept: n.swept, Log: n.log,
 		Leads: n.leads,
 		Policy: worker.Policy{
 			Initial: s.RetryInitial, Max: s.RetryMax, MaxAttempts: s.RetryMaxAttempts,
@@ -252,9 +257,7 @@ func (n *Node) workerConfig() worker.Config {
 	cfg.Intake, cfg.Refused = n.intake(), n.metrics.Refused
 	cfg.Admission.SharedState = n.shared().SharedState(s.DistributorSecretKey)
 	cfg.Admission.Breaker = admission.Breaker{Share: s.BreakerShare, Probe: s.BreakerProbe}
-	if n.limiter != nil {
-		cfg.Admission.RateLimiter = n.limiter
-	}
+	cfg.Admission.RateLimiter, cfg.Admission.Controls = n.limiter, n.controls.Now
 	if s.Reserve > 0 {
 		cfg.Admission.Reserves = []admission.Reserve{n.watch}
 	}
@@ -277,13 +280,17 @@ func (n *Node) swept(at time.Time) {
 }
 
 func (n *Node) serve(cfg queue.ServeConfig, kind string, handler queue.Handler) error {
-	cfg.ShutdownTimeout = n.settings.ShutdownTimeout
-	servers, err := n.queue.Serve(cfg, map[string]queue.Handler{kind: handler})
+	servers, err := n.serving(cfg, kind, handler)
 	if err != nil {
 		return err
 	}
 	n.onShutdown(servers.Shutdown)
 	return nil
+}
+
+func (n *Node) serving(cfg queue.ServeConfig, kind string, handler queue.Handler) (*queue.Servers, error) {
+	cfg.ShutdownTimeout = n.settings.ShutdownTimeout
+	return n.queue.Serve(cfg, map[string]queue.Handler{kind: handler})
 }
 
 func (n *Node) startAPI(ctx context.Context) error {
@@ -300,7 +307,7 @@ func (n *Node) startAPI(ctx context.Context) error {
 	pages, err := console.New(console.Config{
 		Operators: operators, Limiter: limiter, Proxies: s.TrustedProxies,
 		Catalog: n.catalog, AdminKey: s.AdminKey, Journal: n.journal, Orders: n.producer, Queue: n.queue,
-		Callers: n.callers, Breaker: breaker{n.shared().SharedState(s.DistributorSecretKey)},
+		Callers: n.callers, Controls: n.desk(), Breaker: breaker{n.shared().SharedState(s.DistributorSecretKey)},
 		Rate: inWords(s.DistributorRate), Log: n.log, Version: n.version,
 	})
 	if err != nil {
@@ -311,7 +318,7 @@ func (n *Node) startAPI(ctx context.Context) error {
 		Observe: n.metrics.Served, Waits: n.startWaits(),
 		Callers: known, NoAdminKey: s.AdminKey == "", Registry: n.callers, Operators: operators,
 		Limiter: limiter, Proxies: s.TrustedProxies, Endpoints: endpoints{s, n.callers},
-		Pinger:     n.pinger(),
+		Pinger: n.pinger(), Controls: n.desk(),
 		Reconciler: reconcile.New(n.journal, n.producer, n.log),
 		// With the API key alone there is one tenant: nobody from whom its cursors must be kept.
 		Cursors: seal.New(append([]string{cmp.Or(s.SealingKey(), s.APIKey)}, s.FormerKeys()...)...),

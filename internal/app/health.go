@@ -18,6 +18,7 @@ import (
 	"recarga/internal/httpclient"
 	"recarga/internal/journal"
 	"recarga/internal/params"
+	"recarga/topup/desk"
 )
 
 // The phases of a process.
@@ -50,6 +51,8 @@ type Health struct {
 	dependencies map[string]dependency
 	// beats are when each loop came round last.
 	beats map[string]time.Time
+	// controls are what people have set; nil: not known yet.
+	controls func(context.Context) desk.Controls
 
 	asking sync.Mutex // guards what follows
 	// recent is the answer to strangers, of the moment askedAt.
@@ -85,6 +88,8 @@ type report struct {
 	Phase        string      `json:"phase"`        // one of the phases of a process
 	Roles        []string    `json:"roles"`        // api, worker
 	Dependencies []condition `json:"dependencies"` // by name
+	// Controls are what people have set at run time, as in "caller shop is paused".
+	Controls []string `json:"controls,omitempty"`
 	// Stuck are loops that do not move although they could.
 	Stuck []string `json:"stuck,omitempty"`
 }
@@ -104,6 +109,13 @@ func (h *Health) Enter(phase string) {
 	case h.entered <- struct{}{}:
 	default: // it has not been taken yet
 	}
+}
+
+// controlledBy says what people have set.
+func (h *Health) controlledBy(controls func(context.Context) desk.Controls) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.controls = controls
 }
 
 // now is the process's phase.
@@ -153,13 +165,18 @@ func (h *Health) ask(ctx context.Context) report {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	h.mu.Lock()
-	all, beats, phase := maps.Clone(h.dependencies), maps.Clone(h.beats), h.phase
+	all, beats, phase, controls := maps.Clone(h.dependencies), maps.Clone(h.beats), h.phase, h.controls
 	h.mu.Unlock()
 	names := slices.Sorted(maps.Keys(all))
 	r := report{OK: phase == PhaseRunning, Phase: phase, Roles: h.roles, Dependencies: make([]condition, len(names))}
 	var asking sync.WaitGroup
 	for i, name := range names {
 		asking.Go(func() { r.Dependencies[i] = all[name].condition(ctx, name) })
+	}
+	if controls != nil {
+		for _, c := range controls(ctx) {
+			r.Controls = append(r.Controls, c.Says())
+		}
 	}
 	asking.Wait()
 	answering := true
@@ -234,7 +251,7 @@ func (h *Health) alive(w http.ResponseWriter, r *http.Request) {
 // ready answers 200 when the process can do its work.
 func (h *Health) ready(w http.ResponseWriter, r *http.Request) {
 	report := h.ask(r.Context())
-	answerProbe(w, r, report, "ready"+report.atRisk(), "not ready: "+report.whyNot())
+	answerProbe(w, r, report, "ready"+report.atRisk()+report.controlled(), "not ready: "+report.whyNot())
 }
 
 // atRisk says what may be lost although the process is ready.
@@ -243,6 +260,14 @@ func (r report) atRisk() (says string) {
 		for _, risk := range c.Risks {
 			says += "; " + c.Name + ": " + risk
 		}
+	}
+	return says
+}
+
+// controlled says what people have paused or limited: the process is ready, and obeys.
+func (r report) controlled() (says string) {
+	for _, c := range r.Controls {
+		says += "; " + c
 	}
 	return says
 }

@@ -14,6 +14,7 @@ import (
 
 	"recarga/internal/callers"
 	"recarga/internal/config"
+	"recarga/internal/controls"
 	"recarga/internal/journal"
 	"recarga/internal/queue"
 	"recarga/producer"
@@ -67,6 +68,8 @@ func (n *Node) useStores() {
 	n.book, n.waker = n.metrics.Journal(n.journal), n.metrics.Queue(n.queue)
 	n.callers = callers.New(n.journal, n.settings.SealingKey(), n.settings.WebhookAllowPrivate,
 		n.settings.FormerKeys()...)
+	n.controls = controls.NewReader(n.journal.Controls, n.controlled, n.log)
+	n.health.controlledBy(n.controls.Now)
 	n.producer = producer.New(n.book, n.waker, n.log).WithQuotas(callers.NewQuotas(n.callers, n.journal))
 	if n.queue.IsEmbedded() && (!n.roles.API || !n.roles.Worker) {
 		n.log.Warn("the embedded queue is seen by this process alone; orders reach the worker by its sweep, seconds " +

@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"recarga/internal/access"
+	"recarga/internal/audit"
 	"recarga/internal/origin"
 	"recarga/internal/seal"
 	"recarga/topup"
@@ -120,7 +122,7 @@ func (r *Registry) Add(ctx context.Context, n NewCaller) (Created, error) {
 	if created.Secrets, err = r.seal(name, sealed{secrets: []secret{{Secret: created.WebhookSecret}}}); err != nil {
 		return Created{}, err
 	}
-	return created, r.store.AddCaller(ctx, created.Caller)
+	return created, r.store.AddCaller(audit.On(ctx, name), created.Caller)
 }
 
 // keptKey is what is kept of a key.
@@ -169,6 +171,31 @@ type Change struct {
 	MaxRate *topup.Rate
 }
 
+// String is what changes; of headers it has the names alone.
+func (c Change) String() string {
+	var parts []string
+	say := func(name string, value any) { parts = append(parts, fmt.Sprintf("%s=%v", name, value)) }
+	if c.CallbackURL != nil {
+		say("callback_url", *c.CallbackURL)
+	}
+	if c.Headers != nil {
+		say("callback_headers", strings.Join(slices.Sorted(maps.Keys(c.Headers)), ","))
+	}
+	if c.Disabled != nil {
+		say("disabled", *c.Disabled)
+	}
+	if c.IDPrefix != nil {
+		say("id_prefix", *c.IDPrefix)
+	}
+	if c.MaxOpen != nil {
+		say("max_open", *c.MaxOpen)
+	}
+	if c.MaxRate != nil {
+		say("max_rate", c.MaxRate.String())
+	}
+	return strings.Join(parts, " ")
+}
+
 // check names what is wrong with a change of the caller of a name.
 func (r *Registry) check(name string, c Change) error {
 	errs := webhook.CheckHeaders("callback_headers", c.Headers)
@@ -204,6 +231,7 @@ func (r *Registry) Update(ctx context.Context, name string, version int64, chang
 	if err := r.check(name, change); err != nil {
 		return topup.Caller{}, err
 	}
+	ctx = audit.To(ctx, change.String())
 	if name == topup.DefaultCaller {
 		if err := r.keepDefault(ctx); err != nil {
 			return topup.Caller{}, err
@@ -260,6 +288,15 @@ type Rotation struct {
 	ExpiresAt *time.Time
 }
 
+// String is how it follows.
+func (o Rotation) String() string {
+	s := "overlap=" + o.Overlap.String()
+	if o.ExpiresAt != nil {
+		s += " expires_at=" + o.ExpiresAt.UTC().Format(time.RFC3339)
+	}
+	return s
+}
+
 func (o Rotation) check() error {
 	return cmp.Or(access.CheckOverlap(o.Overlap), access.CheckExpiry("expires_at", o.ExpiresAt))
 }
@@ -272,6 +309,7 @@ func (r *Registry) RotateSecret(
 	if err := how.check(); err != nil {
 		return "", c, err
 	}
+	ctx = audit.To(ctx, how.String())
 	fresh = webhook.NewSecret()
 	c, err = r.change(ctx, name, how.Version, func(c *topup.Caller) error {
 		now := time.Now()
@@ -301,6 +339,7 @@ func (r *Registry) RotateKey(ctx context.Context, name string, how Rotation) (ke
 	if err := how.check(); err != nil {
 		return "", c, err
 	}
+	ctx = audit.To(ctx, how.String())
 	key = keyPrefix + access.NewKey()
 	c, err = r.change(ctx, name, how.Version, func(c *topup.Caller) error {
 		now := time.Now()
@@ -431,6 +470,7 @@ func (r *Registry) SetEndpoint(
 	if err != nil {
 		return topup.Caller{}, err
 	}
+	ctx = audit.To(ctx, "url="+e.URL)
 	return r.change(ctx, name, version, func(c *topup.Caller) error {
 		if err := r.withHeaders(c, e.Name, e.URL, headers); err != nil {
 			return err

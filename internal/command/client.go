@@ -121,7 +121,7 @@ func apiCommand(
 		}
 		api, err := producer.NewClient(s.APIURL, key.Value, producer.WithRetryNotify(func(err error, wait time.Duration) {
 			p.ReportRetry(explain(err), wait)
-		}))
+		}), producer.WithUserAgent(producer.CLIUserAgent+p.Version))
 		if err != nil {
 			return Usage(err)
 		}

@@ -2,18 +2,23 @@ package command
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"os/user"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"recarga/internal/access"
+	"recarga/internal/audit"
 	"recarga/producer"
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 // ByDefault ends the help of a flag that says who decides.
@@ -44,6 +49,13 @@ func UserName() string {
 		return ""
 	}
 	return u.Username
+}
+
+// Acting notes in whose name a command that works on the book itself acts: the user's who runs it.
+func Acting(ctx context.Context, action string) context.Context {
+	host, _ := os.Hostname()
+	return audit.With(ctx, desk.Act{By: UserName(), Role: desk.ViaLocal, Via: desk.ViaLocal,
+		Address: topup.NullString(host), Action: action})
 }
 
 // HasOwnKey reports whether an operator's command uses the key of one operator, not the admin key.
@@ -112,4 +124,18 @@ func RefusedFlags(err error, f topup.Fields) error {
 			Allowed: strings.TrimPrefix(w.Message, "must be ")})
 	}
 	return Usage(OfFlags(errors.Join(wrong...)))
+}
+
+// TimeOrAgo reads a time, or how long ago it was.
+func TimeOrAgo(name string) func(string) (time.Time, error) {
+	return func(s string) (time.Time, error) {
+		if ago, err := time.ParseDuration(s); err == nil && ago >= 0 {
+			return time.Now().Add(-ago), nil
+		}
+		at, err := time.Parse(time.RFC3339, s)
+		if err != nil {
+			err = &topup.FieldError{Field: name, Value: s, Allowed: "a time of RFC 3339, or a duration, as in 24h"}
+		}
+		return at, err
+	}
 }

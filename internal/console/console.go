@@ -23,6 +23,7 @@ import (
 	"recarga/internal/queue"
 	"recarga/producer"
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 // Journal is what is read of the book of record: journal.Journal, which documents its errors.
@@ -30,6 +31,10 @@ type Journal interface {
 	bulk.Orders
 	bulk.Events
 	Ended
+	// RecordAct writes an action that changes nothing of the book.
+	RecordAct(ctx context.Context) error
+	// Acts are the actions that the audit has.
+	Acts(ctx context.Context, f desk.ActFilter) (acts []desk.Act, next string, err error)
 	Details(ctx context.Context, id topup.ID) (topup.Details, error)
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
 	// Conclude adds to orders that are unknown what the evidence says of them.
@@ -55,11 +60,9 @@ type Orders interface {
 	Redeliver(ctx context.Context, id string, who producer.Actor) (topup.Event, error)
 }
 
-// Queue is asynq's, as far as a person sees and stops it.
+// Queue is asynq's, as far as a person sees it.
 type Queue interface {
 	Glance(ctx context.Context) (map[string]queue.Info, error)
-	Pause(ctx context.Context, name string) error
-	Resume(ctx context.Context, name string) error
 }
 
 // Callers lists those who place orders.
@@ -96,8 +99,10 @@ type Config struct {
 	Journal Journal
 	// Orders are the operations on both.
 	Orders Orders
-	// Queue is what can be paused.
+	// Queue is asynq's.
 	Queue Queue
+	// Controls is what people set at run time.
+	Controls Controls
 	// Callers are listed with their endpoints.
 	Callers Callers
 	// Catalog is what the filter offers. The zero one stands for topup.DefaultCatalog.

@@ -10,6 +10,7 @@ import (
 
 	"recarga/internal/access"
 	"recarga/internal/console"
+	"recarga/internal/controls"
 	"recarga/internal/journal/search"
 	"recarga/internal/testkit"
 	"recarga/tasks"
@@ -26,7 +27,8 @@ var pagesOf = []string{
 	"/console/", "/console/orders", "/console/orders/HELD", "/console/orders/HELD/resolve",
 	"/console/orders/WAITS/cancel",
 	"/console/orders/GOOD/correct", "/console/orders/DENIED/uphold", "/console/orders?disputed=true",
-	"/console/events", "/console/callers", "/console/queues/topups/pause", "/console/bulk/redeliver?state=delivered",
+	"/console/events", "/console/callers", "/console/audit", "/console/controls",
+	"/console/controls/pause?kind=purchases", "/console/queues/topups/pause", "/console/bulk/redeliver?state=delivered",
 	"/console/bulk/resolve?state=unknown", "/queues/",
 }
 
@@ -469,7 +471,7 @@ func TestPauseAndResume(t *testing.T) {
 	if !paused() {
 		t.Error("not paused")
 	}
-	b.get("/console/").want(200, "Queue topups is paused")
+	b.get("/console/").want(200, "Queue topups is paused", "All purchases paused", "the vendor is down")
 	b.post("/console/queues/topups/pause", "reason", "again").to("/console/")
 	b.post("/console/queues/topups/resume", "reason", "it is back").to("/console/")
 	if paused() {
@@ -515,12 +517,17 @@ func TestRedisIsGone(t *testing.T) {
 	other := s.openQueue(redis.URL(), s.config.Log)
 	cfg := s.config
 	cfg.Queue = other
+	desk := cfg.Controls.(controls.Desk)
+	desk.Queue = other
+	cfg.Controls = desk
 	at := s.listen(cfg)
 	redis.Kill()
 	b := newBrowser(t, at)
 	b.login(adminKey)
 	b.get("/console/").want(200, "Redis does not answer", "2 unknown")
-	b.post("/console/queues/topups/pause", "reason", "x").want(http.StatusServiceUnavailable)
+	b.post("/console/queues/topups/pause", "reason", "x").to("/console/") // the book has it
+	b.get("/console/controls").want(200, "all purchases")
+	b.post("/console/queues/topups/resume", "reason", "x").want(http.StatusServiceUnavailable, "still paused in Redis")
 }
 
 func TestJournalIsGone(t *testing.T) {

@@ -1,7 +1,6 @@
 package console
 
 import (
-	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -128,70 +127,6 @@ func (c *Console) callers(w http.ResponseWriter, r *http.Request, _ operator) er
 		}
 	}
 	c.show(w, r, http.StatusOK, "callers", view{Title: "Callers", Data: views})
-	return nil
-}
-
-// switchView asks before a queue is paused or resumed.
-type switchView struct {
-	// Queue is its name, and Action what is asked about.
-	Queue  string
-	Action queueAction
-}
-
-// queueAction is what a person does to a queue.
-type queueAction string
-
-const (
-	pauseQueue  queueAction = "pause"
-	resumeQueue queueAction = "resume"
-)
-
-func switchOf(r *http.Request) (switchView, error) {
-	v := switchView{Queue: r.PathValue("queue"), Action: queueAction(r.PathValue("action"))}
-	if v.Action != pauseQueue && v.Action != resumeQueue {
-		return v, topup.ErrNotFound
-	}
-	return v, nil
-}
-
-func (c *Console) queuePage(w http.ResponseWriter, r *http.Request, _ operator) error {
-	v, err := switchOf(r)
-	if err != nil {
-		return err
-	}
-	c.show(w, r, http.StatusOK, "queue", view{Title: title(string(v.Action)) + " " + v.Queue, Data: v})
-	return nil
-}
-
-func (c *Console) switchQueue(w http.ResponseWriter, r *http.Request, who operator) error {
-	v, err := switchOf(r)
-	if err != nil {
-		return err
-	}
-	reason, err := reasonOf(r)
-	if err != nil {
-		return err
-	}
-	info, err := c.cfg.Queue.Glance(r.Context())
-	if err != nil {
-		return &problem{http.StatusServiceUnavailable, "Redis does not answer, so nothing can be paused or resumed: " +
-			err.Error()}
-	}
-	if _, ours := info[v.Queue]; !ours {
-		return topup.ErrNotFound
-	}
-	do := c.cfg.Queue.Pause
-	if v.Action == resumeQueue {
-		do = c.cfg.Queue.Resume
-	}
-	if err := do(r.Context(), v.Queue); err != nil {
-		return errors.Join(&problem{http.StatusServiceUnavailable, err.Error()})
-	}
-	c.cfg.Log.WarnContext(r.Context(), "queue switched by the operator", "queue", v.Queue, "action", string(v.Action),
-		"by",
-		who.Name, "reason", reason)
-	c.now.forget()
-	http.Redirect(w, r, address(nil), http.StatusSeeOther)
 	return nil
 }
 

@@ -22,6 +22,7 @@ import (
 	"recarga/internal/api/keys"
 	"recarga/internal/callers"
 	"recarga/internal/console"
+	"recarga/internal/controls"
 	"recarga/internal/journal"
 	"recarga/internal/journal/journaltest"
 	"recarga/internal/journal/search"
@@ -78,6 +79,8 @@ func open(tb testing.TB, change ...func(*console.Config)) *site {
 		Orders: producer.New(s.journal, s.queue, log), Queue: s.queue,
 		Callers: callers.New(s.journal, adminKey, true), Log: log, Version: "v1.0.0",
 	}
+	s.config.Controls = controls.Desk{Book: s.journal, Queue: s.queue, Callers: callers.New(s.journal, adminKey, true),
+		Catalog: topup.DefaultCatalog(), Log: log}
 	for _, c := range change {
 		c(&s.config)
 	}

@@ -14,6 +14,7 @@ import (
 	"recarga/internal/queue"
 	"recarga/tasks"
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 const (
@@ -51,6 +52,8 @@ type glance struct {
 	// Waiting are the orders that wait, by priority.
 	Waiting []waiting
 	Rate    string
+	// Controls are the pauses and limits that people have set.
+	Controls []desk.ControlStanding
 }
 
 // waiting is how many orders of a priority wait.
@@ -139,6 +142,9 @@ func (s *snapshot) get(ctx context.Context) (glance, error) {
 		}
 	}
 	if err := g.countWaiting(ctx, s.c.cfg); err != nil {
+		return glance{}, err
+	}
+	if g.Controls, err = s.c.cfg.Controls.Standings(ctx); err != nil {
 		return glance{}, err
 	}
 	s.last, s.until = g, time.Now().Add(keep)

@@ -7,11 +7,14 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"recarga/internal/access"
+	"recarga/internal/audit"
 	"recarga/internal/bulk"
 	"recarga/internal/params"
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 // route is a page with the only parameters that it takes: a request with another one, or with one twice, is refused.
@@ -61,6 +64,11 @@ func (c *Console) table() []route {
 		{pattern: "GET " + Path + "/events/{id}/redeliver", page: c.redeliverPage},
 		{pattern: "POST " + Path + "/events/{id}/redeliver", page: c.redeliver, form: reason},
 		{pattern: "GET " + Path + "/callers", page: c.callers},
+		{pattern: "GET " + Path + "/audit", page: c.audit, query: append([]string{"cursor"}, auditNames...)},
+		{pattern: "GET " + Path + "/audit.csv", page: c.auditFile, query: auditNames},
+		{pattern: "GET " + Path + "/controls", page: c.controls},
+		{pattern: "GET " + Path + "/controls/{action}", page: c.controlPage, query: controlNames},
+		{pattern: "POST " + Path + "/controls/{action}", page: c.control, form: append(reason, controlNames...)},
 		{pattern: "GET " + Path + "/queues/{queue}/{action}", page: c.queuePage},
 		{pattern: "POST " + Path + "/queues/{queue}/{action}", page: c.switchQueue, form: reason},
 	}
@@ -112,7 +120,7 @@ func (c *Console) guarded(to route, permission access.Permission) http.Handler {
 			text := "This needs the role " + permission.Least.String() + "; your key has the role " + who.Role.String() + "."
 			err = &problem{http.StatusForbidden, text}
 		}
-		r = r.WithContext(context.WithValue(r.Context(), operatorKey{}, who))
+		r = r.WithContext(acting(context.WithValue(r.Context(), operatorKey{}, who), r, to, who))
 		r.Body = http.MaxBytesReader(w, r.Body, cmp.Or(to.maxForm, maxForm))
 		if err == nil {
 			err = to.check(r)
@@ -127,6 +135,15 @@ func (c *Console) guarded(to route, permission access.Permission) http.Handler {
 }
 
 type operatorKey struct{}
+
+// acting notes in whose name a form changes something, and of what.
+func acting(ctx context.Context, r *http.Request, to route, who operator) context.Context {
+	if !strings.HasPrefix(to.pattern, http.MethodPost) || who.Name == "" {
+		return ctx
+	}
+	action := strings.ReplaceAll(access.ActOf(to.pattern), "{action}", r.PathValue("action"))
+	return audit.With(ctx, who.Act(ctx, desk.ViaConsole, action, ""))
+}
 
 // check refuses what the route does not take. It must come before anything reads the form.
 func (to route) check(r *http.Request) error {

@@ -101,6 +101,12 @@ func sample(field string) string {
 		return "1"
 	case "key":
 		return adminKey
+	case "kind":
+		return "purchases"
+	case "via":
+		return "api"
+	case "since", "until":
+		return "2026-01-31T18:00"
 	}
 	return "text"
 }

@@ -17,7 +17,9 @@ import (
 	"unicode/utf8"
 
 	"recarga/internal/access"
+	"recarga/internal/audit"
 	"recarga/internal/seal"
+	"recarga/topup/desk"
 )
 
 const (
@@ -72,18 +74,18 @@ const sessionPurpose = "recarga console sessions"
 
 // owner is whose key it is. Whoever has the admin key has yet to say their name. Errors: access.ErrUnknownKey,
 // access.ErrKeyEnded, and those of the registry.
-func (s *sessions) owner(ctx context.Context, key string) (session, error) {
+func (s *sessions) owner(ctx context.Context, key string) (session, access.Role, error) {
 	given := sha256.Sum256([]byte(key))
 	switch {
 	case !s.box.Ready():
-		return session{}, access.ErrUnknownKey
+		return session{}, access.Caller, access.ErrUnknownKey
 	case subtle.ConstantTimeCompare(given[:], s.adminKey[:]) == 1:
-		return session{}, nil
+		return session{}, access.Admin, nil
 	case s.operators == nil:
-		return session{}, access.ErrUnknownKey
+		return session{}, access.Caller, access.ErrUnknownKey
 	}
 	o, err := s.operators.Authenticate(ctx, key)
-	return session{Name: o.Name, Key: access.KeyID(key)}, err
+	return session{Name: o.Name, Key: access.KeyID(key)}, o.Role, err
 }
 
 // begin logs somebody in. The cookie goes back to this site only, never from another one's page.
@@ -190,7 +192,7 @@ func (c *Console) askKey(w http.ResponseWriter, r *http.Request, status int, wro
 
 func (c *Console) login(w http.ResponseWriter, r *http.Request, _ operator) error {
 	ctx := r.Context()
-	who, err := c.sessions.owner(ctx, r.PostFormValue("key"))
+	who, role, err := c.sessions.owner(ctx, r.PostFormValue("key"))
 	switch {
 	case errors.Is(err, access.ErrUnknownKey):
 		c.refuseKey(w, r)
@@ -209,6 +211,11 @@ func (c *Console) login(w http.ResponseWriter, r *http.Request, _ operator) erro
 		c.askKey(w, r, http.StatusUnprocessableEntity,
 			"Say who you are, in 1 to 64 characters: what you decide is kept under your name.")
 		return nil
+	}
+	person := access.Person{Name: who.Name, Role: role}
+	act := person.Act(ctx, desk.ViaConsole, access.ActOf("POST "+Path+"/login"), "")
+	if err := c.cfg.Journal.RecordAct(audit.With(ctx, act)); err != nil {
+		return err
 	}
 	if err := c.sessions.begin(w, r, who); err != nil {
 		return err

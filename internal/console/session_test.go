@@ -99,7 +99,7 @@ func TestClosedWithoutAKey(t *testing.T) {
 	if !strings.Contains(w.Body.String(), "RECARGA_ADMIN_KEY") || strings.Contains(w.Body.String(), "<form") {
 		t.Errorf("the page of a closed console: %s", w.Body)
 	}
-	if _, err := newSessions(Config{}).owner(t.Context(), ""); err == nil {
+	if _, _, err := newSessions(Config{}).owner(t.Context(), ""); err == nil {
 		t.Error("an empty key is right")
 	}
 }

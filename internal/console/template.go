@@ -15,7 +15,7 @@ import (
 
 func parsePages() (map[string]*template.Template, error) {
 	names := []string{"login", "overview", "orders", "order", "resolve", "correct", "uphold", "cancel", "events",
-		"callers", "queue", "bulk", "progress", "redeliver", "enter", "error"}
+		"callers", "queue", "audit", "controls", "control", "bulk", "progress", "redeliver", "enter", "error"}
 	parsed := map[string]*template.Template{}
 	for _, name := range names {
 		t, err := template.New("").Funcs(template.FuncMap{
@@ -25,7 +25,8 @@ func parsePages() (map[string]*template.Template, error) {
 			"when":      func(t *time.Time) string { return story.Clock(*t) },
 			"percent":   func(f float64) string { return fmt.Sprintf("%.1f %%", f) },
 			"thousands": thousands, "money": money, "plural": plural[int], "count": plural[int64],
-			"last": func(tries []topup.Try) int { return len(tries) - 1 }, "phone": topup.Phone.Digits,
+			"number": func(n int) string { return thousands(int64(n)) },
+			"last":   func(tries []topup.Try) int { return len(tries) - 1 }, "phone": topup.Phone.Digits,
 		}).ParseFS(pages, "pages/layout.html", "pages/"+name+".html")
 		if err != nil {
 			return nil, fmt.Errorf("console page %s: %w", name, err)

@@ -388,6 +388,30 @@ func TestRateLimiter(t *testing.T) {
 	}
 }
 
+// TestRateLimiterChanges: another rate holds at once, none limits nothing, and what was counted at one says nothing of
+// another.
+func TestRateLimiterChanges(t *testing.T) {
+	onBoth(t, func(t *testing.T, redis coordination.Redis, rejected *counted) {
+		limiter := redis.RateLimiter("distributor", 0, 0)
+		take := func(limited bool, want int) {
+			t.Helper()
+			granted, _, err := limiter.Take(t.Context(), topup.PriorityHigh, 100)
+			if granted != want || err != nil || limiter.Limited() != limited {
+				t.Errorf("%d granted, limited %v, %v; want %d, %v", granted, limiter.Limited(), err, want, limited)
+			}
+		}
+		take(false, 100)
+		limiter.Use("distributor:1/h", topup.Rate{Count: 1, Per: time.Hour})
+		take(true, 6)
+		take(true, 0)
+		limiter.Use("distributor:3600/s", topup.Rate{Count: 3600, Per: time.Second})
+		take(true, 100)
+		limiter.Use("distributor", topup.Rate{})
+		take(false, 100)
+		rejected.are(t, map[string]int{})
+	})
+}
+
 func testRateLimiter(t *testing.T, redis coordination.Redis) {
 	limiter := redis.RateLimiter("distributor", 36, time.Hour)
 	// Each priority may go further than the one below it, and none further than the limit's burst.

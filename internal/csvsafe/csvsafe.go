@@ -14,3 +14,12 @@ func Harmless(cell string) string {
 	}
 	return cell
 }
+
+// Row is each of its cells Harmless.
+func Row(cells []string) []string {
+	safe := make([]string, len(cells))
+	for i, cell := range cells {
+		safe[i] = Harmless(cell)
+	}
+	return safe
+}

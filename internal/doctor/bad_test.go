@@ -128,7 +128,7 @@ func badDatabases() []bad {
 		})
 	}
 	return append(badFiles(), []bad{
-		{"postgres reachable", Fail, `connection refused.*14 more`, "RECARGA_DATABASE_URL",
+		{"postgres reachable", Fail, `connection refused.*15 more`, "RECARGA_DATABASE_URL",
 			postgres(func(t *testing.T) string { return "postgres://u@" + nobody(t) + "/x" })},
 		{"postgres reachable", Fail, "^the URL cannot be parsed", "RECARGA_DATABASE_URL",
 			postgres(func(*testing.T) string { return "postgres://u:%zz@x" })},
@@ -181,6 +181,9 @@ func badDatabases() []bad {
 			unsafe("", "CREATE TABLE goose_db_version (version_id bigint, is_applied boolean)",
 				"CREATE TABLE orders (state text, finished_at bigint)",
 				"INSERT INTO orders VALUES ('unknown', NULL), ('retrying', NULL)")},
+		{"postgres pauses and limits", Warn, "^caller shop is paused by ana$", "recarga queue resume",
+			unsafe("", "CREATE TABLE controls (kind text, name text, value text, since bigint, by_whom text)",
+				"INSERT INTO controls VALUES ('caller', 'shop', '', 1, 'ana')")},
 		{"postgres caller keys", Warn, saysExpired, "rotate-key", unsafe("",
 			"CREATE TABLE callers (name text, disabled_at bigint, key_expires_at bigint)", soonExpired)},
 		{"postgres sealed secrets", Warn, "^of 1 callers, 1 are sealed with a former key$", "recarga rekey",
@@ -263,6 +266,8 @@ func badFiles() []bad {
 		{"sqlite unknown orders", Warn, "^1 held$", "recarga resolve",
 			with(`INSERT INTO orders (id, caller, fingerprint, state, phone, product, amount, operator, metadata,
 			callback_url, created_at, updated_at) VALUES ('A', 'shop', x'00', 'unknown', '5537686660', 'MOVISTAR_TAE', 1000, '', '', '', 1, 1)`)},
+		{"sqlite pauses and limits", Warn, "^rate is limited to 5/s by ana, and others$", "recarga queue limit",
+			with("INSERT INTO controls VALUES ('rate', '', '5/s', 1, 'ana', 'x'), ('caller', 'shop', '', 2, 'ana', 'x')")},
 		{"sqlite caller keys", Warn, saysExpired, "rotate-key", with("DROP TABLE callers",
 			"CREATE TABLE callers (name TEXT, disabled_at INTEGER, key_expires_at INTEGER)", soonExpired)},
 		{"sqlite sealed secrets", Warn, "^of 2 callers, 1 are sealed with a former key$", "recarga rekey",

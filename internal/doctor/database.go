@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"embed"
@@ -60,6 +61,7 @@ var (
 	sqlKeys   = sqls.Get("keys")
 	sqlSealed = sqls.Get("sealed")
 	sqlHeld   = sqls.Get("held")
+	sqlSet    = sqls.Get("controls")
 )
 
 // schema compares the tables' version with the program's. To bring them up to date is not for a doctor.
@@ -112,6 +114,15 @@ func (d *database) held(ctx context.Context) Finding {
 		return d.unanswered(ctx, err)
 	}
 	return unless(n == 0, Warn, "%d held", n)
+}
+
+// controls names what people have paused or limited.
+func (d *database) controls(ctx context.Context) Finding {
+	set, err := value[string](ctx, d.db, sqlSet)
+	if err != nil {
+		return d.unanswered(ctx, err)
+	}
+	return unless(set == "", Warn, "%s", cmp.Or(set, "none"))
 }
 
 // keys names the callers whose key has expired, or does so soon.

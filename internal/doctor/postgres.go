@@ -54,6 +54,7 @@ func newPostgres(cfg Config) part {
 		check("postgres schema", p.schema),
 		check("postgres rights", p.rights),
 		check("postgres unknown orders", p.held),
+		check("postgres pauses and limits", p.controls),
 		check("postgres caller keys", p.keys),
 		check("postgres sealed secrets", p.sealed),
 		check("postgres clock", p.clock),

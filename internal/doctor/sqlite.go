@@ -44,6 +44,7 @@ func newSQLite(cfg Config) part {
 	}, {
 		check("sqlite schema", s.made),
 		check("sqlite unknown orders", s.used(s.held)),
+		check("sqlite pauses and limits", s.used(s.controls)),
 		check("sqlite caller keys", s.used(s.keys)),
 		check("sqlite sealed secrets", s.used(s.sealed)),
 	}}, close: s.close}

@@ -11,10 +11,12 @@ import (
 	"time"
 
 	"recarga/internal/access"
+	"recarga/internal/audit"
 	"recarga/internal/journal"
 	"recarga/internal/journal/archived"
 	"recarga/internal/testkit"
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 // TestLostCommitAnswer: the commit happens, and its answer never arrives, to any operation: it ends as if it had.
@@ -88,11 +90,11 @@ func TestNothingIsConfirmedWithoutTheStandby(t *testing.T) {
 }
 
 // reads are the methods that confirm nothing: what they return may be taken back by a failover.
-var reads = strings.Fields(`Around Balance BalanceChangesSince BalancesSince Released Caller CallerByKey Callers
-CheckArchive Close CountByState CountEvents CountLeaving Details DisabledEndpoints Disputed Due DueEvents
-Conclude Conclusion EndpointHealth Events Export FailingEndpoints Feed FeedEnds Find Held Waiting WaitingByPriority List OldestUnknown
-OpenByCaller Order Overdue Overview Operator OperatorByKey Operators Ping Present Risks SessionEnded Sold Standings
-Versions`)
+var reads = strings.Fields(`Acts Around Balance BalanceChangesSince BalancesSince Released Caller CallerByKey Callers
+CheckArchive Close Controls CountByState CountEvents CountLeaving Details DisabledEndpoints Disputed Due DueEvents
+Conclude Conclusion EndpointHealth Events Export FailingEndpoints Feed FeedEnds Find Held Waiting WaitingByPriority List
+OldestUnknown OpenByCaller Order Overdue Overview PausedOrders Operator OperatorByKey Operators Ping Present Risks
+SessionEnded Sold Standings Versions`)
 
 // TestEveryWriteIsCutOff: no method that writes is missing among the changes.
 func TestEveryWriteIsCutOff(t *testing.T) {
@@ -364,6 +366,15 @@ var changes = []change{
 		o.Role, o.Version = access.Viewer, 2
 		return func(ctx context.Context) (*topup.Event, error) { return nil, s.ChangeOperator(ctx, o) }
 	}, topup.StateQueued, 0, false, false},
+	{"SetControl", beside(func(ctx context.Context, s store, id topup.ID) error {
+		return s.SetControl(ctx, desk.Control{Kind: desk.PauseCaller, Name: topup.NullString(id), Since: noon})
+	}), topup.StateQueued, 0, false, true},
+	{"EndControl", beside(func(ctx context.Context, s store, id topup.ID) error {
+		return s.EndControl(ctx, desk.PauseCaller, string(id))
+	}), topup.StateQueued, 0, false, true},
+	{"RecordAct", beside(func(ctx context.Context, s store, id topup.ID) error {
+		return s.RecordAct(audit.With(ctx, desk.Act{By: "ana", Action: "ping", On: topup.NullString(id)}))
+	}), topup.StateQueued, 0, false, true},
 	{"EndSession", beside(func(ctx context.Context, s store, id topup.ID) error {
 		return s.EndSession(ctx, string(id), noon)
 	}), topup.StateQueued, 0, false, true},

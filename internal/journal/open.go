@@ -8,10 +8,12 @@ import (
 	"time"
 
 	"recarga/internal/archive"
+	"recarga/internal/audit"
 	"recarga/internal/journal/accounts"
 	"recarga/internal/journal/archived"
 	"recarga/internal/journal/balances"
 	"recarga/internal/journal/commit"
+	"recarga/internal/journal/desk"
 	"recarga/internal/journal/search"
 	"recarga/internal/journal/tables"
 	"recarga/internal/sqlfile"
@@ -30,8 +32,9 @@ const firstTryGrace = 30 * time.Second
 type Journal struct {
 	*search.Reader
 	*accounts.Store
-	*balances.Book
 	*archived.Mover
+	*balances.Book
+	*desk.Desk
 
 	db       *tables.DB
 	archived *archived.Orders
@@ -153,7 +156,8 @@ func Open(ctx context.Context, databaseURL string, opts ...Option) (*Journal, er
 	left := archived.In(db, s.archive)
 	return &Journal{
 		Reader: search.New(db, left), Store: accounts.In(db), Book: balances.In(db), Mover: left.Mover(),
-		db: db, archived: left, limits: s.limits, catalog: s.catalog, changed: s.changed,
+		Desk: desk.In(db),
+		db:   db, archived: left, limits: s.limits, catalog: s.catalog, changed: s.changed,
 	}, nil
 }
 
@@ -179,6 +183,7 @@ func write[T any](ctx context.Context, j *Journal, id topup.ID, run func(tx) (T,
 // also those of an error of its own, which may have left evidence.
 func writeUsual[T any](ctx context.Context, j *Journal, id topup.ID, usual func(out *T) *commit.Step,
 	run func(tx) (T, error)) (T, error) {
+	ctx = audit.OfOrder(ctx, id)
 	out, err := tables.WriteUsual(ctx, j.db, string(id), usual, func(t *tables.Tx) (T, error) { return run(tx{t}) })
 	j.changed(Change{Order: id, Caller: notified(out)})
 	return out, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"recarga/internal/audit"
 	"recarga/internal/journal/search"
 	"recarga/internal/journal/tables"
 	"recarga/topup"
@@ -37,7 +38,7 @@ func (j *Journal) RedeliverWithin(ctx context.Context, ev topup.Event, most int,
 	if !ok {
 		return fmt.Errorf("redeliver %q: %w", ev.ID, topup.ErrNotFound)
 	}
-	_, err := write(ctx, j, ev.OrderID, func(t tx) (struct{}, error) {
+	_, err := write(audit.On(ctx, ev.ID), j, ev.OrderID, func(t tx) (struct{}, error) {
 		if most > 0 {
 			if err := t.counted(key, most, now); err != nil {
 				return struct{}{}, err

@@ -156,6 +156,9 @@ func (g redisGate) GiveBack(ctx context.Context, operator string, _ time.Time, n
 	return g.do(ctx, "GiveBack", operator, func() error { g.r.resumed[operator] -= n; return nil })
 }
 
+// Limited implements admission.RateLimiter.
+func (redisGate) Limited() bool { return true }
+
 // Take implements admission.RateLimiter.
 func (g redisGate) Take(ctx context.Context, _ topup.Priority, n int) (granted int, wait time.Duration, err error) {
 	err = g.do(ctx, "Take", "", func() error {

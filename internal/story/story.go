@@ -100,6 +100,7 @@ func now(d topup.Details) Step {
 			topup.WaitOutage:    "its operator, or the distributor, fails",
 			topup.WaitBalance:   "the balance at the distributor is too low",
 			topup.WaitLogin:     "the distributor refuses our credentials",
+			topup.WaitPaused:    "somebody has paused its purchase",
 		}[topup.Wait(d.WaitsFor)], string(d.WaitsFor)))
 	}
 	if d.NextAttemptAt != nil {

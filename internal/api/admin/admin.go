@@ -32,6 +32,12 @@ type Health interface {
 	EndpointHealth(ctx context.Context, caller, url string) (topup.EndpointHealth, error)
 }
 
+// Audit keeps what is done: the journal.
+type Audit interface {
+	// RecordAct writes an action that changes nothing of the book, before it is done.
+	RecordAct(ctx context.Context) error
+}
+
 // Switch is the operations on endpoints: producer.Producer.
 type Switch interface {
 	// EnableEndpoint has events sent to an endpoint again.
@@ -58,6 +64,8 @@ type Admin struct {
 	Pinger Pinger
 	// Health is which endpoints fail.
 	Health Health
+	// Audit keeps what is done beside the book.
+	Audit Audit
 	// Switch switches endpoints on and off.
 	Switch Switch
 	// Log gets a line for each change.

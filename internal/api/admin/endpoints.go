@@ -9,6 +9,7 @@ import (
 	"recarga/internal/api/keys"
 	"recarga/internal/api/openapi"
 	"recarga/internal/api/problem"
+	"recarga/internal/audit"
 	"recarga/producer"
 	"recarga/topup"
 	"recarga/webhook"
@@ -154,6 +155,9 @@ func (a Admin) ping(ctx context.Context, in *pingInput) (producer.Pinged, error)
 		caller = who.Caller
 	case caller == "":
 		caller = topup.DefaultCaller
+	}
+	if err := a.Audit.RecordAct(audit.On(ctx, caller+"/"+in.Endpoint)); err != nil {
+		return producer.Pinged{}, err
 	}
 	done, err := a.Pinger.Ping(ctx, caller, in.Endpoint)
 	if err != nil {

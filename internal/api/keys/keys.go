@@ -11,9 +11,11 @@ import (
 
 	"recarga/internal/access"
 	"recarga/internal/api/problem"
+	"recarga/internal/audit"
 	"recarga/internal/callers"
 	"recarga/producer"
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 // Identity is whom a key belongs to.
@@ -49,6 +51,11 @@ func (who Identity) Actor() producer.Actor {
 	return producer.Actor{Caller: who.Caller}
 }
 
+// Act is an action in this name on something, from the address that ctx came from.
+func (who Identity) Act(ctx context.Context, via, action, on string) desk.Act {
+	return access.Person{Name: cmp.Or(who.Operator, who.Caller), Role: who.Role}.Act(ctx, via, action, on)
+}
+
 // By is who decides: what the request says, or standard where it says nothing. Behind the admin key there may be
 // anybody, who says so; a named key is its owner's, who cannot act under another name.
 func (who Identity) By(given, standard string) (string, error) {
@@ -60,6 +67,12 @@ func (who Identity) By(given, standard string) (string, error) {
 			who.Operator}
 	}
 	return who.Operator, nil
+}
+
+// By is Identity.By of who asks, and has what is done kept under the name that was given.
+func By(ctx context.Context, given, standard string) (_ context.Context, by string, err error) {
+	by, err = Of(ctx).By(given, standard)
+	return audit.By(ctx, given), by, err
 }
 
 // Permit refuses what the key may not do, with a problem.

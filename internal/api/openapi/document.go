@@ -166,7 +166,7 @@ func Document(api huma.API, catalog topup.Catalog, streamed ...reflect.Type) fun
 	for _, name := range []string{"Order", "OrderDetails", "WebhookOrder"} {
 		schemas.Map()[name].Properties["waits_for"].Enum =
 			nullableEnum(topup.WaitFairShare, topup.WaitRate, topup.WaitOutage, topup.WaitBalance,
-				topup.WaitLogin).Enum
+				topup.WaitLogin, topup.WaitPaused).Enum
 	}
 	for name, of := range map[string]string{"OrderDetails": "Order", "WebhookOrder": "Order", "EventDetails": "Event"} {
 		annotate(schemas.Map()[name], of, fill)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"recarga/internal/audit"
 	"recarga/internal/journal/tables"
 	"recarga/topup"
 )
@@ -53,7 +54,7 @@ func (s *Store) writeCaller(
 // ResealCaller replaces a caller's sealed secrets by the same ones, sealed anew, so that the caller has not changed.
 // topup.ErrLost means that they are not as they were any more, or that the caller is gone.
 func (s *Store) ResealCaller(ctx context.Context, name string, sealed, was []byte) error {
-	if err := s.db.Change(ctx, name, topup.ErrLost, sqls.Get("reseal"), name, sealed, was); err != nil {
+	if err := s.db.Change(audit.On(ctx, name), name, topup.ErrLost, sqls.Get("reseal"), name, sealed, was); err != nil {
 		return fmt.Errorf("reseal caller %s: %w", name, err)
 	}
 	return nil

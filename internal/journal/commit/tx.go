@@ -1,6 +1,9 @@
 package commit
 
-import "context"
+import (
+	"context"
+	"strings"
+)
 
 // Tx is the transaction that operations share, as one of them sees it.
 type Tx struct {
@@ -12,6 +15,7 @@ type Tx struct {
 	own     func(error) bool // Config.Own
 	broken  *error           // the first error of the database: nothing of this transaction may be committed
 	again   bool             // see Again
+	changed bool             // see Changed
 }
 
 func newTx(ctx context.Context, s session, cfg Config) *Tx {
@@ -20,6 +24,9 @@ func newTx(ctx context.Context, s session, cfg Config) *Tx {
 
 // Again reports whether an earlier run of the operation was committed, and what it changed is not known.
 func (t *Tx) Again() bool { return t.again }
+
+// Changed reports whether a statement of the operation has changed something.
+func (t *Tx) Changed() bool { return t.changed }
 
 // Exec runs a statement that returns no rows, and says how many it changed.
 func (t *Tx) Exec(query string, args ...any) (int64, error) {
@@ -36,6 +43,7 @@ func (t *Tx) Row(scan func(Scanner) error, query string, args ...any) (found boo
 // Run runs a statement, and reports whether it has changed or found its row.
 func (t *Tx) Run(s *Statement) (hit bool, err error) {
 	if t.session.do(t.ctx, s); !s.failed() {
+		t.changed = t.changed || s.hit() && !strings.HasPrefix(s.Query, "SELECT")
 		return s.hit(), nil
 	}
 	if *t.broken == nil {

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"time"
 
+	"recarga/internal/audit"
 	"recarga/internal/journal/commit"
 	"recarga/internal/sqlfile"
 	"recarga/topup"
@@ -132,6 +133,8 @@ func (db *DB) Tx(t *commit.Tx) *Tx { return &Tx{t, db} }
 // leaves nothing half done, such as topup.ErrLost, is returned once what it did write is durable; any other error
 // undoes it.
 //
+// Where somebody acts (audit.Of), what they do is written beside what run has changed.
+//
 // run may run more than once, and must keep nothing from one run to the next.
 func Write[T any](ctx context.Context, db *DB, key string, run func(*Tx) (T, error)) (T, error) {
 	return WriteUsual(ctx, db, key, nil, run)
@@ -141,12 +144,18 @@ func Write[T any](ctx context.Context, db *DB, key string, run func(*Tx) (T, err
 // return.
 func WriteUsual[T any](ctx context.Context, db *DB, key string, usual func(out *T) *commit.Step,
 	run func(*Tx) (T, error)) (out T, err error) {
+	act, somebody := audit.Of(ctx)
 	var first commit.Usual
-	if usual != nil {
+	switch {
+	case usual != nil && somebody:
+		first = func() *commit.Step { return beside(usual(&out), act) }
+	case usual != nil:
 		first = func() *commit.Step { return usual(&out) }
 	}
 	err = db.committer.Do(ctx, key, first, func(t *commit.Tx) (err error) {
-		out, err = run(db.Tx(t))
+		if out, err = run(db.Tx(t)); err == nil && somebody && t.Changed() {
+			err = db.Tx(t).Act(act)
+		}
 		return err
 	})
 	return out, err

@@ -1,0 +1,65 @@
+// Package audit says in whose name something is done. Whoever lets a person or a program act notes in the context who
+// that is; what the action changes in the book of record is then written with it, in the same transaction, whichever
+// part of the program changes it.
+package audit
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"time"
+
+	"recarga/topup"
+	"recarga/topup/desk"
+)
+
+type key struct{}
+
+// With begins an action, and gives it an id and its time.
+func With(ctx context.Context, a desk.Act) context.Context {
+	a.ID, a.At = rand.Text(), time.Now()
+	return context.WithValue(ctx, key{}, a)
+}
+
+// Of is the action that With began; ok is false where nobody acts: what the program does by itself is no action.
+func Of(ctx context.Context) (a desk.Act, ok bool) {
+	a, ok = ctx.Value(key{}).(desk.Act)
+	return a, ok
+}
+
+func with(ctx context.Context, change func(*desk.Act)) context.Context {
+	a, ok := Of(ctx)
+	if !ok {
+		return ctx
+	}
+	change(&a)
+	return context.WithValue(ctx, key{}, a)
+}
+
+// On says what is changed.
+func On(ctx context.Context, what string) context.Context {
+	return with(ctx, func(a *desk.Act) { a.On = topup.NullString(what) })
+}
+
+// OfOrder says of which order it is; where nothing else was said to be changed, it is the order.
+func OfOrder(ctx context.Context, id topup.ID) context.Context {
+	return with(ctx, func(a *desk.Act) {
+		a.OrderID = topup.NullString(id)
+		a.On = cmp.Or(a.On, a.OrderID)
+	})
+}
+
+// To says what it is changed to.
+func To(ctx context.Context, detail string) context.Context {
+	return with(ctx, func(a *desk.Act) { a.Detail = topup.NullString(detail) })
+}
+
+// Because says why; empty: as was said before.
+func Because(ctx context.Context, reason string) context.Context {
+	return with(ctx, func(a *desk.Act) { a.Reason = cmp.Or(topup.NullString(reason), a.Reason) })
+}
+
+// By says who it is, behind a key that may be anybody's; empty: as was said before.
+func By(ctx context.Context, name string) context.Context {
+	return with(ctx, func(a *desk.Act) { a.By = cmp.Or(name, a.By) })
+}

@@ -1,0 +1,171 @@
+package console_test
+
+import (
+	"encoding/csv"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"recarga/internal/access"
+	"recarga/internal/console"
+	"recarga/topup"
+	"recarga/topup/desk"
+)
+
+// TestControlsPages: each form asks, with what it will do, and does that for its reason alone.
+func TestControlsPages(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	b := s.enter()
+	set := func() (all []string) {
+		controls, err := s.journal.Controls(t.Context())
+		must(t, err)
+		for _, c := range controls {
+			all = append(all, strings.Join([]string{c.String(), string(c.Value), c.By, string(c.Reason)}, ", "))
+		}
+		return all
+	}
+	b.get("/console/controls").want(200, "Nothing is paused", "Pause all purchases…")
+	b.get("/console/controls/pause?kind=operator&name=MOVISTAR").want(200, "Pause operator MOVISTAR",
+		"button class=\"primary danger\"")
+	b.get("/console/controls/limit?kind=rate&value=100%2Fm").want(200, "Limit the rate to 100/m")
+	const pause, limit = "/console/controls/pause", "/console/controls/limit"
+	b.post(pause, "kind", "operator", "name", "MOVISTAR").want(http.StatusUnprocessableEntity, "reason is empty")
+	b.post(pause, "kind", "operator", "name", "movistar", "reason", "x").want(http.StatusUnprocessableEntity, "one of ")
+	b.post(pause, "kind", "rate", "value", "5/s", "reason", "x").want(http.StatusUnprocessableEntity)
+	b.get(limit+"?kind=rate&value=fast").want(http.StatusUnprocessableEntity, "COUNT/s")
+	b.get("/console/controls/delete?kind=purchases").want(http.StatusNotFound)
+	if got := set(); got != nil {
+		t.Errorf("set: %q", got)
+	}
+	b.post(pause, "kind", "operator", "name", "MOVISTAR", "reason", "maintenance").to("/console/controls")
+	b.post(limit, "kind", "rate", "value", "100/m", "reason", "asked").to("/console/controls")
+	want := []string{"operator MOVISTAR, , ana, maintenance", "rate, 100/m, ana, asked"}
+	if diff := cmp.Diff(want, set()); diff != "" {
+		t.Error(diff)
+	}
+	o := s.placed("WAITS", ana, time.Now())
+	must(t, s.journal.Defer(t.Context(), o.ID, 0, topup.WaitPaused, time.Now()))
+	b.get("/console/controls").want(200, "operator MOVISTAR", "<td class=\"num\">1</td>", "rate 100/m")
+	b.get("/console/").want(200, "Operator MOVISTAR paused", "1 order waits", "The rate is limited to 100/m")
+	b.post("/console/controls/resume", "kind", "operator", "name", "MOVISTAR", "reason", "over").to("/console/controls")
+	b.post(limit, "kind", "rate", "value", "default", "reason", "over").to("/console/controls")
+	if got := set(); got != nil {
+		t.Errorf("set: %q", got)
+	}
+}
+
+// TestResumePastTheBook: a queue that was paused with asynq's own tools is resumed here, and that is in the audit.
+func TestResumePastTheBook(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	b := s.enter()
+	must(t, s.queue.Pause(t.Context(), "topups"))
+	b.post("/console/queues/topups/resume", "reason", "it was forgotten").to("/console/")
+	all, err := s.queue.Glance(t.Context())
+	must(t, err)
+	acts, _, err := s.journal.Acts(t.Context(), desk.ActFilter{Action: "resume"})
+	must(t, err)
+	if all["topups"].Paused || len(acts) != 1 || acts[0].By != "ana" || acts[0].Reason != "it was forgotten" {
+		t.Errorf("paused %v, %+v", all["topups"].Paused, acts)
+	}
+}
+
+// TestEveryFormIsAudited: each form that changes something adds one action, of the name that the API has for it, by
+// who is logged in; a refused one adds none. A form that is new must have a name in internal/access, and be here.
+func TestEveryFormIsAudited(t *testing.T) {
+	t.Parallel()
+	s := busy(t)
+	s.held("LATE", ana, time.Now().Add(-2*time.Hour), time.Minute)
+	event := s.order("GOOD").Events[0].ID
+	b := newBrowser(t, s.url)
+	acts := func() []desk.Act {
+		all, _, err := s.journal.Acts(t.Context(), desk.ActFilter{Limit: 1000})
+		must(t, err)
+		return all
+	}
+	done := map[string]bool{}
+	forms := []struct {
+		pattern, path, action, on string
+		fields                    []string
+	}{
+		{"POST /console/login", "/console/login", "login", "", []string{"name", "ana", "key", adminKey}},
+		{"POST /console/orders/{id}/resolve", "/console/orders/HELD/resolve", "resolveTopup", "HELD",
+			[]string{"outcome", "failed", "reason", "why"}},
+		{"POST /console/orders/{id}/correct", "/console/orders/GOOD/correct", "correctTopup", "GOOD",
+			[]string{"was", "succeeded", "outcome", "failed", "reason", "why"}},
+		{"POST /console/orders/{id}/uphold", "/console/orders/DENIED/uphold", "endDispute", "DENIED",
+			[]string{"was", "succeeded", "reason", "why"}},
+		{"POST /console/orders/{id}/cancel", "/console/orders/WAITS/cancel", "cancelTopup", "WAITS",
+			[]string{"reason", "why"}},
+		{"POST /console/events/{id}/redeliver", "/console/events/" + event + "/redeliver", "redeliverEvent", event,
+			[]string{"reason", "why"}},
+		{"POST /console/queues/{queue}/{action}", "/console/queues/topups/pause", "pause", "purchases",
+			[]string{"reason", "why"}},
+		{"POST /console/controls/{action}", "/console/controls/resume", "resume", "purchases",
+			[]string{"kind", "purchases", "reason", "why"}},
+		{"POST /console/bulk/resolve", "/console/bulk/resolve?state=unknown", "resolveTopup", "",
+			[]string{"outcome", "failed", "reason", "why", "force", "yes"}},
+		{"POST /console/bulk/cancel", "/console/bulk/cancel?state=queued", "cancelTopup", "", []string{"reason", "why"}},
+		{"POST /console/bulk/redeliver", "/console/bulk/redeliver?state=pending", "redeliverEvents", "",
+			[]string{"reason", "why"}},
+		{"POST /queues", "/queues/api/queues/topups:pause", "queues", "POST queues/topups:pause", nil},
+		{"POST /console/logout", "/console/logout", "logout", "", nil},
+	}
+	s.placed("MORE", luis, time.Now())
+	for _, f := range forms {
+		done[f.pattern] = true
+		fields := f.fields
+		if strings.Contains(f.path, "/bulk/") {
+			asked := b.get(f.path).want(200).body
+			_, seal, _ := strings.Cut(asked, `name="seal" value="`)
+			seal, _, _ = strings.Cut(seal, `"`)
+			fields = append(fields, "seal", strings.NewReplacer("&#43;", "+").Replace(seal))
+		}
+		before := len(acts())
+		path, _, _ := strings.Cut(f.path, "?")
+		got := b.post(path, fields...)
+		all := acts()
+		if got.status >= http.StatusBadRequest || len(all) != before+1 {
+			t.Errorf("%s: %d, and %d actions; want one: %s", f.pattern, got.status, len(all)-before, got.body)
+			continue
+		}
+		a := all[0]
+		if a.Action != f.action || a.By != "ana" || a.Role != "admin" || a.Via != desk.ViaConsole || a.Address == "" ||
+			f.on != "" && string(a.On) != f.on || fields != nil && f.action != "login" && a.Reason != "why" {
+			t.Errorf("%s: %+v", f.pattern, a)
+		}
+	}
+	page, err := console.New(s.config)
+	must(t, err)
+	for _, route := range page.Routes() {
+		named := access.ActOf(route.Pattern) != route.Pattern
+		if strings.HasPrefix(route.Pattern, "POST ") && (!done[route.Pattern] || !named) {
+			t.Errorf("%s has no name in the audit, or is not among the forms", route.Pattern)
+		}
+	}
+}
+
+// TestAuditPage: operators see what was done, viewers do not; filters choose, and the file has it all.
+func TestAuditPage(t *testing.T) {
+	t.Parallel()
+	s := busy(t)
+	b := s.enter()
+	viewer, _ := s.named("vera", access.Viewer)
+	viewer.get("/console/audit").want(http.StatusForbidden)
+	viewer.get("/console/").want(200)
+	b.get("/console/audit?by=nobody").want(200, "No actions match")
+	b.post("/console/orders/HELD/resolve", "outcome", "failed", "reason", "=cmd()").want(http.StatusSeeOther)
+	b.get("/console/audit").want(200, "resolveTopup", "=cmd()", "/console/orders/HELD", "console", "127.0.0.1")
+	b.get("/console/audit?on=HELD").want(200, "resolveTopup")
+	b.get("/console/audit?via=mail").want(http.StatusUnprocessableEntity, "via")
+	file := b.get("/console/audit.csv?action=resolveTopup").want(200)
+	rows, err := csv.NewReader(strings.NewReader(file.body)).ReadAll()
+	must(t, err)
+	if len(rows) != 2 || len(rows[0]) != len(desk.ActColumns()) || rows[1][9] != "'=cmd()" || rows[1][6] != "HELD" {
+		t.Errorf("%q", rows)
+	}
+}

@@ -37,9 +37,12 @@ func listFilters() []filterFlag {
 // addFilters gives a command the flags of filters.
 func addFilters(p *command.Program, cmd *cobra.Command, filters []filterFlag) {
 	for _, f := range filters {
+		if f.flag == "state" {
+			command.Choice(cmd, new(string), f.flag, f.help, states()...)
+			continue
+		}
 		cmd.Flags().String(f.flag, "", f.help)
 	}
-	command.Completes(cmd, "state", states()...)
 	command.Completes(cmd, "code", topup.Codes()...)
 	command.Completes(cmd, "reason", topup.Reasons()...)
 	p.CompletesProducts(cmd)
@@ -63,7 +66,7 @@ func readFilters(cmd *cobra.Command, filters []filterFlag) (o producer.ExportOpt
 	o.FinishedSince = params.Read(&q, "finished_since", params.Moment("finished_since", now))
 	o.FinishedUntil = params.Read(&q, "finished_until", params.Moment("finished_until", now))
 	if err := q.Err(); err != nil {
-		return o, command.Usage(err)
+		return o, command.Usage(command.OfFlags(err))
 	}
 	return o, nil
 }

@@ -37,16 +37,14 @@ func listFilters() []filterFlag {
 // addFilters gives a command the flags of filters.
 func addFilters(p *command.Program, cmd *cobra.Command, filters []filterFlag) {
 	for _, f := range filters {
-		switch f.flag {
-		case "state":
+		if f.flag == "state" {
 			command.Choice(cmd, new(string), f.flag, f.help, states()...)
-		case "reason":
-			command.Choice(cmd, new(string), f.flag, f.help, topup.Reasons()...)
-		default:
-			cmd.Flags().String(f.flag, "", f.help)
+			continue
 		}
+		cmd.Flags().String(f.flag, "", f.help)
 	}
 	command.Completes(cmd, "code", topup.Codes()...)
+	command.Completes(cmd, "reason", topup.Reasons()...)
 	p.CompletesProducts(cmd)
 }
 

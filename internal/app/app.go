@@ -196,6 +196,7 @@ func (n *Node) startWorker(ctx context.Context) error {
 	}
 	n.worker = worker.New(n.workerConfig())
 	n.metrics.ShowOutages(n.catalog, n.worker.Outages)
+	n.metrics.Swept(time.Now()) // or the alert for a sweep that stands would never see one that has not begun
 	// Called after the queue's servers have drained: results are written until then.
 	n.onShutdown(n.worker.Close)
 	if err := n.awaitQueue(ctx); err != nil {
@@ -271,6 +272,13 @@ func (n *Node) intake() intake.Rules {
 	}
 }
 
+// recordBalance keeps what the API was answered for all processes.
+func (n *Node) recordBalance(ctx context.Context, r topup.BalanceReading) {
+	if err := n.journal.RecordBalance(ctx, r); err != nil {
+		n.log.WarnContext(ctx, "balance not recorded", "error", err)
+	}
+}
+
 func (n *Node) swept(at time.Time) {
 	n.metrics.Swept(at)
 	n.health.beat("sweep")
@@ -307,7 +315,7 @@ func (n *Node) startAPI(ctx context.Context) error {
 		return err
 	}
 	handler := api.New(api.Config{
-		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Balances: balance.NewCache(n.vendor),
+		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Balances: balance.NewCache(n.vendor, n.recordBalance),
 		Observe: n.metrics.Served, Waits: n.startWaits(),
 		Callers: known, NoAdminKey: s.AdminKey == "", Registry: n.callers, Operators: operators,
 		Limiter: limiter, Proxies: s.TrustedProxies, Endpoints: endpoints{s, n.callers},

@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"recarga/internal/params"
 	"recarga/producer"
@@ -193,10 +192,4 @@ func (c *Console) switchQueue(w http.ResponseWriter, r *http.Request, who operat
 	c.now.forget()
 	http.Redirect(w, r, address(nil), http.StatusSeeOther)
 	return nil
-}
-
-func (s *snapshot) forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.until = time.Time{}
 }

@@ -1,8 +1,6 @@
 package console_test
 
 import (
-	"context"
-	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,7 +8,6 @@ import (
 
 	"recarga/internal/access"
 	"recarga/internal/console"
-	"recarga/internal/journal/search"
 	"recarga/internal/testkit"
 	"recarga/tasks"
 	"recarga/topup"
@@ -192,23 +189,6 @@ func TestHeaders(t *testing.T) {
 		b.get("/console/assets/" + file).want(200)
 	}
 	b.get("/console/assets/none.js").want(http.StatusNotFound)
-}
-
-func TestOverview(t *testing.T) {
-	s := busy(t)
-	s.enter().get("/console/").want(200, "2 unknown", "Money may have moved", "Oldest waiting", "Queue topups", "running",
-		"<svg", "half within", "succeeded, all time", "unknown now")
-}
-
-func TestOverviewShowsWhatWaits(t *testing.T) {
-	s := open(t, func(c *console.Config) { c.Rate = "200 a minute" })
-	r := topup.Request{ID: "BULK", Caller: "default", Phone: ana, Product: "MOVISTAR_TAE", Amount: topup.Pesos(10),
-		Priority: topup.PriorityBulk}
-	_, _, err := s.journal.Accept(t.Context(), r, time.Now())
-	must(t, err)
-	b := s.enter()
-	b.get("/console/").want(200, "Limit</dt><dd>200 a minute", "Waiting, bulk</dt><dd>1<", "Waiting, high</dt><dd>0<")
-	b.get("/console/orders/BULK").want(200, "Priority</dt><dd>bulk", "waits: bulk orders share what the others leave")
 }
 
 func TestSearch(t *testing.T) {
@@ -486,18 +466,9 @@ func TestRedisIsGone(t *testing.T) {
 	redis.Kill()
 	b := newBrowser(t, at)
 	b.login(adminKey)
-	b.get("/console/").want(200, "Redis does not answer", "2 unknown")
+	page := b.get("/console/").want(200, "Redis does not answer", "2 unknown", "Queues <span class=\"badge plain\">not known")
+	if strings.Contains(page.body, "Queue topups") {
+		t.Error("queues are shown that nobody can see")
+	}
 	b.post("/console/queues/topups/pause", "reason", "x").want(http.StatusServiceUnavailable)
-}
-
-func TestJournalIsGone(t *testing.T) {
-	s := open(t, func(c *console.Config) { c.Journal = gone{c.Journal} })
-	s.enter().get("/console/").want(http.StatusInternalServerError, "The journal does not answer")
-}
-
-// gone is a book whose database does not answer.
-type gone struct{ console.Journal }
-
-func (gone) Overview(context.Context, time.Time) (search.Overview, error) {
-	return search.Overview{}, errors.New("connection refused")
 }

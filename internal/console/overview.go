@@ -60,7 +60,8 @@ type ordersGlance struct {
 	Chart chart
 	// Lines are the orders that wait, by priority.
 	Lines []waiting
-	now   time.Time
+	// until is when its last bar ends.
+	until time.Time
 }
 
 // waiting is how many orders of a priority wait.
@@ -105,7 +106,7 @@ func (g ordersGlance) Took() []named {
 
 // List leads to the orders of a state in the range.
 func (g ordersGlance) List(state topup.State) string {
-	return address(g.listed(state, g.Since, g.now), "orders")
+	return address(g.listed(state, g.Since, g.until), "orders")
 }
 
 // listed chooses the orders that came to a state in a time: ended ones by their end, unknown ones by when they were
@@ -216,7 +217,8 @@ func (c *Console) ordersGlance(ctx context.Context, now time.Time, over search.R
 	if err != nil {
 		return ordersGlance{}, err
 	}
-	g := ordersGlance{Overview: o, Range: "last " + over.Name, now: now}
+	g := ordersGlance{Overview: o, Range: "last " + over.Name}
+	g.until = o.Since.Add(time.Duration(over.Bars) * over.Bar)
 	for _, f := range topup.StateTable() {
 		one := stateCount{f, o.ByState[f.State]}
 		if f.State.Final() {

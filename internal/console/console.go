@@ -34,7 +34,8 @@ type Journal interface {
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
 	Overview(ctx context.Context, now time.Time, over search.Range) (search.Overview, error)
 	Event(ctx context.Context, id string) (topup.Event, error)
-	EndpointHealth(ctx context.Context, caller, url string) (topup.EndpointHealth, error)
+	// EndpointsHealth has the endpoints that fail or are disabled.
+	EndpointsHealth(ctx context.Context) (map[topup.EndpointAddress]topup.EndpointHealth, error)
 	// Balance is the latest that the workers recorded; At is zero before there is one.
 	Balance(ctx context.Context) (topup.BalanceStanding, error)
 	// BalancesSince are the readings, the oldest first.

@@ -196,7 +196,6 @@ func (n *Node) startWorker(ctx context.Context) error {
 	}
 	n.worker = worker.New(n.workerConfig())
 	n.metrics.ShowOutages(n.catalog, n.worker.Outages)
-	n.metrics.Swept(time.Now()) // or the alert for a sweep that stands would never see one that has not begun
 	// Called after the queue's servers have drained: results are written until then.
 	n.onShutdown(n.worker.Close)
 	if err := n.awaitQueue(ctx); err != nil {

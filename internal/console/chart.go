@@ -1,6 +1,7 @@
 package console
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"strconv"
@@ -13,8 +14,8 @@ const (
 	chartWidth  = 600
 	chartHeight = 120
 	barGap      = 1
-	// linesAcross is how many lines a chart has for values, beside the one at the bottom, and ticks how many names of
-	// times.
+	// linesAcross is about how many lines a chart has for values, beside the one at the bottom, and ticks how many names
+	// of times.
 	linesAcross, ticks = 4, 5
 )
 
@@ -68,8 +69,9 @@ func barChart(bars []bar) chart {
 	for i, b := range bars {
 		most, labels[i] = max(most, b.total()), b.Label
 	}
-	top := roundUp(float64(most))
-	c.axis(0, top)
+	step := max(stepOf(float64(most)/linesAcross), 1)
+	top := step * max(math.Ceil(float64(most)/step), 1)
+	c.axis(0, top, step)
 	c.Times = spread(labels)
 	width := float64(chartWidth) / float64(max(len(bars), 1))
 	for i, b := range bars {
@@ -110,10 +112,10 @@ func lineChart(points []point, unit string) chart {
 	for _, p := range points {
 		least, most = min(least, p.value), max(most, p.value)
 	}
-	if most == least { // in the middle
-		least, most = least-1, most+1
-	}
-	c.axis(least, most)
+	step := stepOf((most - least) / linesAcross)
+	least = math.Floor(least/step) * step
+	most = least + step*max(math.Ceil((most-least)/step), 1)
+	c.axis(least, most, step)
 	layout := "15:04"
 	if last.Sub(first) > 48*time.Hour {
 		layout = "Mon 2 Jan"
@@ -131,35 +133,28 @@ func lineChart(points []point, unit string) chart {
 	return c
 }
 
-// axis names the values between two.
-func (c *chart) axis(least, most float64) {
-	for i := range linesAcross + 1 {
-		value := most - (most-least)*float64(i)/linesAcross
-		c.Values = append(c.Values, shortly(value, most-least))
-		c.Lines = append(c.Lines, float64(c.Height)*float64(i)/linesAcross)
+// axis names the values between two, which are whole steps.
+func (c *chart) axis(least, most, step float64) {
+	lines := int(math.Round((most - least) / step))
+	for i := range lines + 1 {
+		value := strconv.FormatFloat(most-step*float64(i), 'f', -1, 64)
+		c.Values = append(c.Values, money(json.Number(value)))
+		c.Lines = append(c.Lines, float64(c.Height)*float64(i)/float64(lines))
 	}
 }
 
-// shortly is a value as precise as a span of them needs.
-func shortly(value, span float64) string {
-	if span >= linesAcross {
-		return thousands(int64(math.Round(value)))
+// stepOf is a round number that is not less.
+func stepOf(least float64) float64 {
+	if least <= 0 {
+		return 1
 	}
-	return strconv.FormatFloat(value, 'f', 2, 64)
-}
-
-// roundUp is a number that four lines divide into whole ones, or the next such.
-func roundUp(n float64) float64 {
-	if n <= linesAcross {
-		return linesAcross
-	}
-	unit := math.Pow(10, math.Floor(math.Log10(n/linesAcross)))
-	for _, step := range []float64{1, 2, 5, 10} {
-		if rounded := step * unit * linesAcross; rounded >= n && math.Mod(step*unit, 1) == 0 {
-			return rounded
+	unit := math.Pow(10, math.Floor(math.Log10(least)))
+	for _, n := range []float64{1, 2, 3, 5} {
+		if n*unit >= least {
+			return n * unit
 		}
 	}
-	return n
+	return 10 * unit
 }
 
 // spread are the first, the last, and some between.

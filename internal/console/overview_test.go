@@ -161,7 +161,7 @@ func TestOverviewShowsTheBalance(t *testing.T) {
 	s.url = s.listen(s.config) // whose overview is not the former one, kept for a moment
 	s.enter().get("/console/?range=day").want(200, "4\u202f800.00 <small>USD", "read 1 h 0 min ago",
 		"Spent in 24 hours</dt><dd>400.00", "Lasts, at that pace</dt><dd>36 h 0 min", "Drift in 24 hours</dt><dd>0.00",
-		"<polyline points=\"0.0,114.3 200.0,120.0 400.0,0.0 600.0,5.7 ")
+		"<polyline points=\"0.0,100.0 200.0,104.0 400.0,20.0 600.0,24.0 ")
 	_, _, err := s.journal.SetBalanceLow(t.Context(), r, topup.Pesos(20_000), false, time.Now())
 	must(t, err)
 	s.url = s.listen(s.config)

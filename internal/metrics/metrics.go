@@ -34,6 +34,8 @@ type Definition struct {
 	Kind   string   // counter, gauge or histogram
 	Help   string   // one line
 	Labels []string // their names
+	// Longest is the last bucket of a histogram.
+	Longest float64 `yaml:"-"`
 }
 
 // Metrics are the metrics of one process.
@@ -212,6 +214,7 @@ func (m *Metrics) gauges(name string) *prometheus.GaugeVec {
 
 func (m *Metrics) histograms(buckets []float64, name string) *prometheus.HistogramVec {
 	d := m.define(histogram, name)
+	m.all[len(m.all)-1].Longest = buckets[len(buckets)-1]
 	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: d.Help, Buckets: buckets}, d.Labels)
 	m.registry.MustRegister(v)
 	return v

@@ -98,7 +98,7 @@ type CallerEndpoint struct {
 	EventTypes []EventType `json:"event_types"`
 }
 
-// EndpointAddress tells an endpoint from all others, for as long as its URL stays.
+// EndpointAddress is what an endpoint is recognised by, for as long as its URL stays.
 type EndpointAddress struct {
 	// Caller is whose it is, and URL where it is.
 	Caller, URL string

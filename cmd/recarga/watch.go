@@ -95,7 +95,7 @@ type watcher struct {
 	newest []topup.Order
 	// asked is the last of the older ones that was asked for.
 	asked topup.ID
-	// slow is how many looks it took when somebody was last told.
+	// slow is how many looks it took when that was last said.
 	slow int
 }
 

@@ -262,7 +262,7 @@ func TestClientNotRecarga(t *testing.T) {
 					if name == "nothing" || name == "another order" || name == "an empty object" || name == "no state" {
 						return 0, errors.New("is this Recarga's API? A stream may have no line, and whose lines the reader judges")
 					}
-					return 0, c.Reconcile(ctx, strings.NewReader("a"), nil, nil)
+					return 0, c.Reconcile(ctx, strings.NewReader("a"), producer.ReconcileOptions{}, nil)
 				},
 			} {
 				got, err := ask()

@@ -81,14 +81,21 @@ func (q query) flag(name string, set bool) {
 	}
 }
 
-// encode is the query of a URL, from its question mark on.
-func (q query) encode() string {
+// values are those that are not empty.
+func (q query) values() url.Values {
 	values := url.Values{}
 	for name, value := range q {
 		if value != "" {
 			values.Set(name, value)
 		}
 	}
+	return values
+}
+
+// encode is the query of a URL, from its question mark on.
+func (q query) encode() string { return question(q.values()) }
+
+func question(values url.Values) string {
 	if len(values) == 0 {
 		return ""
 	}

@@ -178,8 +178,6 @@ type Deliverer struct {
 	rates         *rates
 	health        *healthBook
 	tracer        trace.Tracer
-	// waiting has a token for each call of Deliver that waits for its time.
-	waiting chan struct{}
 	// working ends when tries are to be cut short.
 	working context.Context
 	cut     context.CancelFunc
@@ -193,8 +191,7 @@ func NewDeliverer(cfg Config, store Store, endpoints Endpoints) *Deliverer {
 		cfg: cfg, store: store, endpoints: endpoints, client: newClient(cfg),
 		first: newSlots(cfg.FirstTries, cfg.PerEndpoint), queued: newSlots(cfg.Deliveries, cfg.Deliveries),
 		rates: newRates(cfg.Rate), health: newHealthBook(cfg.Health),
-		tracer: otel.Tracer("recarga/webhook"), waiting: make(chan struct{}, max(1, cfg.Deliveries/2)),
-		working: working, cut: cut,
+		tracer: otel.Tracer("recarga/webhook"), working: working, cut: cut,
 	}
 }
 
@@ -209,13 +206,12 @@ func (d *Deliverer) Close(ctx context.Context) {
 }
 
 // Deliver makes one try of an event that is pending and due, and records it. next is when to call it
-// again; zero means never: the event is delivered or exhausted, or somebody else tries it. That is a little before
-// the next try is due (see early): a call that comes early waits.
+// again; zero means never: the event is delivered or exhausted, or somebody else tries it.
 //
 // An error means that what happened is not recorded; the event is tried again, so call again. A try
 // that has begun does not end with ctx but by its own timeout.
 func (d *Deliverer) Deliver(ctx context.Context, eventID string) (next time.Time, err error) {
-	ev, err := d.awaited(ctx, eventID)
+	ev, err := d.event(ctx, eventID)
 	if err != nil {
 		return time.Time{}, err
 	}
@@ -224,7 +220,7 @@ func (d *Deliverer) Deliver(ctx context.Context, eventID string) (next time.Time
 		return time.Time{}, nil
 	}
 	if !due(ev, now) {
-		return later(ev.DueAt, now), nil
+		return ev.DueAt, nil
 	}
 	ev, copies, all, err := d.deliveries(ctx, ev)
 	if err != nil {
@@ -244,16 +240,6 @@ func (d *Deliverer) Deliver(ctx context.Context, eventID string) (next time.Time
 	return d.try(ctx, ev, to)
 }
 
-// awaited is an event at the time of its try, if that comes soon. It is read again after the wait: meanwhile others
-// may have delivered it, or changed when it is due.
-func (d *Deliverer) awaited(ctx context.Context, eventID string) (topup.Event, error) {
-	ev, err := d.event(ctx, eventID)
-	if err != nil || ev.State != topup.EventPending || due(ev, time.Now()) || !d.waitUntil(ctx, ev.DueAt) {
-		return ev, err
-	}
-	return d.event(ctx, eventID)
-}
-
 // event is an event as it is kept; of one that is not there, none that is pending.
 func (d *Deliverer) event(ctx context.Context, eventID string) (topup.Event, error) {
 	ev, err := d.store.Event(ctx, eventID)
@@ -265,44 +251,6 @@ func (d *Deliverer) event(ctx context.Context, eventID string) (topup.Event, err
 		return topup.Event{}, fmt.Errorf("deliver %s: %w", eventID, err)
 	}
 	return ev, nil
-}
-
-// early is how long before a try is due Deliver is to be called. The queue counts whole seconds, rounded up, and looks
-// once a second: what it were to hand over when it is due would come up to two seconds later, at the same moment as
-// all that is due within the same second. So it hands over early, and waitUntil keeps the time.
-const early = 2 * time.Second
-
-// later is when Deliver is to be called for a try: early before it is due, but not at once again where it has just
-// been called too early.
-func later(dueAt, now time.Time) time.Time {
-	if handOver := dueAt.Add(-early); handOver.After(now) {
-		return handOver
-	}
-	return dueAt
-}
-
-// waitUntil waits for a time that is not further away than early, and reports whether it has come. At most half of the
-// calls of Deliver wait at once, so that the other half is free for what is late.
-func (d *Deliverer) waitUntil(ctx context.Context, at time.Time) bool {
-	wait := time.Until(at)
-	if wait > early {
-		return false
-	}
-	select {
-	case d.waiting <- struct{}{}:
-		defer func() { <-d.waiting }()
-	default:
-		return false
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-	case <-d.working.Done():
-	}
-	return false
 }
 
 // due reports whether an event may be tried. Its very first try may be made before its time: until then it is left to
@@ -404,10 +352,7 @@ func (d *Deliverer) try(ctx context.Context, ev topup.Event, to target) (next ti
 	d.cfg.Observe(tried(a, state))
 	d.log(ctx, ev, to, a, state, next)
 	d.review(ctx, to, a)
-	if next.IsZero() {
-		return next, nil
-	}
-	return next.Add(-early), nil
+	return next, nil
 }
 
 // record is the answer as it is kept.

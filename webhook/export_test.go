@@ -10,6 +10,3 @@ import (
 func Response(header http.Header, body []byte, url string) *topup.TryResponse {
 	return response(header, body, target{url: url}.hide())
 }
-
-// Early is how long before a try is due Deliver is to be called.
-const Early = early

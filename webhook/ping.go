@@ -21,6 +21,9 @@ type PingedEndpoint struct {
 	Endpoint string `json:"endpoint"`
 }
 
+// ErrNoEndpoint: the caller has no such endpoint. It is a topup.ErrNotFound.
+var ErrNoEndpoint = fmt.Errorf("no such endpoint: %w", topup.ErrNotFound)
+
 // Pinged is a ping that was sent.
 type Pinged struct {
 	// ID is its webhook-id.
@@ -31,7 +34,8 @@ type Pinged struct {
 
 // Ping sends an event of the type EventPing to an endpoint of a caller, as any other event is sent to it, and
 // returns what came of it. Nothing is recorded, and nothing tried again. A disabled endpoint is pinged as well, and
-// stays disabled. Errors: topup.ErrNotFound, there is no such endpoint; a *topup.QuotaError, it is pinged too often.
+// stays disabled. Errors: topup.ErrNotFound, there is no such caller; ErrNoEndpoint; a *topup.QuotaError, it is
+// pinged too often.
 func (d *Deliverer) Ping(ctx context.Context, caller, endpoint string) (Pinged, error) {
 	all, err := d.endpoints.Endpoints(ctx, caller)
 	if err != nil {
@@ -44,7 +48,7 @@ func (d *Deliverer) Ping(ctx context.Context, caller, endpoint string) (Pinged, 
 	}
 	to := endpointOf(ev, all)
 	if to.url == "" {
-		return Pinged{}, fmt.Errorf("endpoint %s of caller %s: %w", endpoint, caller, topup.ErrNotFound)
+		return Pinged{}, fmt.Errorf("endpoint %s of caller %s: %w", endpoint, caller, ErrNoEndpoint)
 	}
 	if !d.room(d.first, to) {
 		return Pinged{}, &topup.QuotaError{Reason: "the endpoint is being pinged too often", After: time.Second}

@@ -50,7 +50,7 @@ func TestRandomLives(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Logf("seed %d", seed)
-			url, lives := c.database(t), testkit.Times(c.lives/50, c.lives)
+			url, lives := c.database(t), testkit.Times(c.lives/200, c.lives)
 			testkit.Bubble(t, func(t *testing.T) { liveRandomly(t, url, seed, lives, c.resend) })
 		})
 	}

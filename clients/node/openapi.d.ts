@@ -1579,7 +1579,7 @@ export interface components {
              * @description What a program distinguishes it by; it never changes its meaning.
              * @enum {string}
              */
-            code: "malformed_body" | "key_missing" | "key_unknown" | "key_expired" | "not_permitted" | "disabled" | "order_not_found" | "event_not_found" | "caller_not_found" | "operator_not_found" | "path_not_found" | "method_not_allowed" | "body_too_slow" | "id_taken" | "wrong_state" | "too_early" | "changed_meanwhile" | "name_taken" | "events_gone" | "too_large" | "unsupported_media_type" | "not_allowed" | "too_many_tries" | "limit_reached" | "too_many_waits" | "client_gone" | "internal_fault" | "distributor_unreachable" | "unavailable" | "busy" | "waits_full" | "not_here";
+            code: "malformed_body" | "key_missing" | "key_unknown" | "key_expired" | "not_permitted" | "disabled" | "order_not_found" | "event_not_found" | "caller_not_found" | "endpoint_not_found" | "operator_not_found" | "path_not_found" | "method_not_allowed" | "body_too_slow" | "id_taken" | "wrong_state" | "too_early" | "changed_meanwhile" | "name_taken" | "events_gone" | "too_large" | "unsupported_media_type" | "not_allowed" | "too_many_tries" | "limit_reached" | "too_many_waits" | "client_gone" | "internal_fault" | "distributor_unreachable" | "unavailable" | "busy" | "waits_full" | "not_here";
             /** @description What is wrong with this request, for people. */
             detail?: string;
             /** @description The fields that are not allowed; absent where it is none. */

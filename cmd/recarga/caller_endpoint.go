@@ -34,6 +34,9 @@ func newEndpointSetCommand(p *command.Program) *cobra.Command {
 		}
 		e := producer.Endpoint{Name: c.Args[1], URL: c.Args[2], Headers: own}
 		for _, kind := range *types {
+			if _, err := topup.OneOf("types", kind, topup.EventTypes()); err != nil {
+				return producer.Caller{}, command.Usage(command.OfFlags(err))
+			}
 			e.EventTypes = append(e.EventTypes, topup.EventType(kind))
 		}
 		changed, err := c.API.SetEndpoint(c.Ctx, c.Args[0], *version, e)

@@ -187,7 +187,7 @@ func TestCommands(t *testing.T) {
 	admin := maps.Clone(env)
 	admin["RECARGA_ADMIN_KEY"] = "shop-admin-key"
 	delete(admin, "RECARGA_API_KEY")
-	want(t, admin, command.ExitUsage, `^$`, `outcome: "paid" is not allowed`, "correct", "CMD-1", "--as", "paid", "--reason",
+	want(t, admin, command.ExitUsage, `^$`, `--as: "paid" is not allowed; must be one of succeeded, failed; see`, "correct", "CMD-1", "--as", "paid", "--reason",
 		"why")
 	want(t, admin, command.ExitUsage, `^$`, `upheld`, "dispute", "end", "CMD-1", "--as", "corrected", "--reason", "why")
 	want(t, admin, command.ExitFailed, `^$`, `the order is not disputed`, "dispute", "end", "CMD-1", "--as", "upheld", "--reason",
@@ -215,7 +215,7 @@ func TestEnqueueFile(t *testing.T) {
 	const rows = "distributor_transaction_id,phone_number,product_id,amount,expires_at\n" +
 		"F-1,5537686660,MOVISTAR_TAE,10,\nF-2,1,MOVISTAR_TAE,1,\nF-1,5537686660,MOVISTAR_TAE,11,\nF-3,5537686661,MOVISTAR_TAE,10,2020-01-01T00:00:00Z\nF-1,5537686660,MOVISTAR_TAE,10,\n"
 	wantOf(t, env, rows, command.ExitFailed, `^$`,
-		`(?s)^line 3: phone_number: .*; amount: .*\nline 4: 409 .*\nline 5: 422 .*: expires_at "2020-01-01T00:00:00Z" must be in the future\n1 placed, 1 already there, 3 refused\nrecarga: -: 3 rows were refused\n$`,
+		`(?s)^line 3: F-2: phone_number: .*; amount: .*\nline 4: F-1: 409 .*\nline 5: F-3: 422 .*: expires_at "2020-01-01T00:00:00Z" must be in the future\n1 placed, 1 already there, 3 refused\nrecarga: -: 3 rows were refused\n$`,
 		"enqueue", "--file", "-")
 	wantOf(t, env, rows, command.ExitFailed, `^$`, `\n0 placed, 2 already there, 3 refused\n`, "enqueue", "--file", "-")
 
@@ -351,7 +351,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"get", "A", "B"}, `accepts 1 arg`},
 		{[]string{"list", "all"}, `unknown command "all" for "recarga list"; see recarga list --help`},
 		{[]string{"list", "--nothing"}, `unknown flag: --nothing; see recarga list --help`},
-		{[]string{"list", "--limit", "x"}, `invalid argument "x" for "--limit"`},
+		{[]string{"list", "--limit", "x"}, `--limit: "x" is not allowed; must be a whole number; see recarga list --help\n$`},
 		{[]string{"enqueue", "--id", "A"},
 			`--phone is not given; .*\nrecarga: --product is not given; .*\nrecarga: --amount is not given; `},
 		{[]string{"enqueue", "--file", "x.csv", "--operator", "A"}, `exclude each other`},
@@ -434,7 +434,7 @@ func TestReconcileBrokenOff(t *testing.T) {
 	report := filepath.Join(t.TempDir(), "report.html")
 	wantOf(t, env, "order_id\nA\n", command.ExitFailed, `^$`, `ended without a summary; run it again`, "reconcile", "-",
 		"--report", report)
-	wantOf(t, env, "order_id\nA\n", command.ExitUsage, `^$`, `absent: "maybe" is not allowed`, "reconcile", "-", "--absent",
+	wantOf(t, env, "order_id\nA\n", command.ExitUsage, `^$`, `--absent: "maybe" is not allowed; must be one of hold, failed, resend`, "reconcile", "-", "--absent",
 		"maybe")
 	wantOf(t, env, "order_id\nA\n", command.ExitUsage, `^$`, `no such file`, "reconcile", "-", "--csv",
 		filepath.Join(t.TempDir(), "none", "a.csv"))

@@ -10,11 +10,11 @@ import (
 func newCorrectCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "correct ID --as succeeded|failed --reason TEXT", Args: cobra.ExactArgs(1)}
 	var correction topup.Correction
-	cmd.Flags().StringVar((*string)(&correction.Outcome), "as", "", "what happened: succeeded or failed")
+	command.Choice(cmd, &correction.Outcome, "as", "what happened: succeeded or failed", topup.ResolvedSucceeded,
+		topup.ResolvedFailed)
 	cmd.Flags().StringVar(&correction.Reason, "reason", "", "why this is known")
 	command.ByFlag(cmd.Flags(), &correction.By)
 	command.ReceiptFlags(cmd.Flags(), &correction.TransactionID, &correction.Reference, &correction.AuthCode)
-	command.Completes(cmd, "as", topup.ResolvedSucceeded, topup.ResolvedFailed)
 	return command.Show(p, cmd, command.AdminKey, func(c command.Call) (topup.Order, error) {
 		if err := command.CheckDecision(p, cmd, &correction.By, func() error { return correction.Check() }); err != nil {
 			return topup.Order{}, err
@@ -27,10 +27,10 @@ func newDisputeCommand(p *command.Program) *cobra.Command {
 	dispute := &cobra.Command{Use: "dispute"}
 	cmd := &cobra.Command{Use: "end ID --as upheld --reason TEXT", Args: cobra.ExactArgs(1)}
 	var u topup.Upholding
-	cmd.Flags().StringVar((*string)(&u.Outcome), "as", "", "how it ends: upheld")
+	command.Choice(cmd, &u.Outcome, "as", "how it ends: upheld; a state that was wrong is corrected instead",
+		topup.DisputeUpheld)
 	cmd.Flags().StringVar(&u.Reason, "reason", "", "why this is known")
 	command.ByFlag(cmd.Flags(), &u.By)
-	command.Completes(cmd, "as", topup.DisputeUpheld)
 	dispute.AddCommand(command.Show(p, cmd, command.AdminKey,
 		func(c command.Call) (topup.Order, error) {
 			if err := command.CheckDecision(p, cmd, &u.By, func() error { return u.Check() }); err != nil {

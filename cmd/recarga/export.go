@@ -16,8 +16,9 @@ import (
 func newExportCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "export"}
 	addFilters(p, cmd, exportFilters())
-	format := cmd.Flags().String("format", "", "csv or ndjson (default: the ending of --output, or else csv)")
-	command.Completes(cmd, "format", "csv", "ndjson")
+	var format string
+	command.Choice(cmd, &format, "format", "csv or ndjson (default: the ending of --output, or else csv)", "csv",
+		"ndjson")
 	output := cmd.Flags().String("output", "", "file to write; compressed if it ends with .gz (default: standard output)")
 	attempts := cmd.Flags().Bool("attempts", false, "with each order's attempts and resolutions; NDJSON only")
 	events := cmd.Flags().Bool("events", false, "with each order's events; NDJSON only")
@@ -26,7 +27,7 @@ func newExportCommand(p *command.Program) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		o.Format, o.Attempts, o.Events = cmp.Or(*format, orderfile.FormatOf(*output)), *attempts, *events
+		o.Format, o.Attempts, o.Events = cmp.Or(format, orderfile.FormatOf(*output)), *attempts, *events
 		return export(p, c, o, *output)
 	})
 }

@@ -34,9 +34,12 @@ func listFilters() []filterFlag {
 // addFilters gives a command the flags of filters.
 func addFilters(p *command.Program, cmd *cobra.Command, filters []filterFlag) {
 	for _, f := range filters {
+		if f.flag == "state" {
+			command.Choice(cmd, new(string), f.flag, f.help, states()...)
+			continue
+		}
 		cmd.Flags().String(f.flag, "", f.help)
 	}
-	command.Completes(cmd, "state", states()...)
 	p.CompletesProducts(cmd)
 }
 
@@ -56,7 +59,7 @@ func readFilters(cmd *cobra.Command, filters []filterFlag) (o producer.ExportOpt
 	o.FinishedSince = params.Read(&q, "finished_since", params.Time("finished_since"))
 	o.FinishedUntil = params.Read(&q, "finished_until", params.Time("finished_until"))
 	if err := q.Err(); err != nil {
-		return o, command.Usage(err)
+		return o, command.Usage(command.OfFlags(err))
 	}
 	return o, nil
 }

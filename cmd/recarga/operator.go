@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"recarga/internal/access"
 	"recarga/internal/command"
 	"recarga/internal/terminal"
 	"recarga/internal/view"
@@ -22,11 +23,12 @@ func newOperatorCommand(p *command.Program) *cobra.Command {
 
 func newOperatorAddCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "add NAME", Args: cobra.ExactArgs(1)}
-	role := cmd.Flags().String("role", "", "viewer, operator or admin")
+	var role string
+	command.Choice(cmd, &role, "role", "viewer, operator or admin", roles()...)
 	_ = cmd.MarkFlagRequired("role") // fails only for a flag that there is not
 	expires := expiryFlag(cmd)
 	return command.Show(p, cmd, command.AdminKey, func(c command.Call) (producer.CreatedOperator, error) {
-		return c.API.AddOperator(c.Ctx, c.Args[0], *role, expires())
+		return c.API.AddOperator(c.Ctx, c.Args[0], role, expires())
 	}, func(s terminal.Screen, added producer.CreatedOperator) error {
 		if err := view.Operators(s, added.Operator); err != nil {
 			return err
@@ -36,8 +38,22 @@ func newOperatorAddCommand(p *command.Program) *cobra.Command {
 	})
 }
 
+// roles are those that an operator may have.
+func roles() (all []string) {
+	for _, r := range access.Roles() {
+		all = append(all, r.String())
+	}
+	return all
+}
+
 func newOperatorSetRoleCommand(p *command.Program) *cobra.Command {
-	cmd := &cobra.Command{Use: "set-role NAME viewer|operator|admin", Args: cobra.ExactArgs(2)}
+	cmd := &cobra.Command{
+		Use: "set-role NAME viewer|operator|admin",
+		Args: cobra.MatchAll(cobra.ExactArgs(2), func(_ *cobra.Command, args []string) error {
+			_, err := access.ParseRole(args[1])
+			return err
+		}),
+	}
 	return operatorChange(p, cmd, func(args []string) producer.OperatorChange {
 		return producer.OperatorChange{Role: &args[1]}
 	})

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"path/filepath"
 	"time"
 
@@ -43,9 +42,9 @@ func newStatementCommand(p *command.Program, name string, restored bool) *cobra.
 	flags.BoolVar(&job.AsJSON, "json", false, "print JSON, a finding a line, the summary last")
 	return command.Admin(p, cmd, func(c command.Call) error {
 		file := c.Args[0]
-		job.Show, job.Query = max(job.Show, 0), options(file)
-		if _, err := reconcile.ParseOptions(job.Query, time.Now()); err != nil {
-			return command.Usage(fmt.Errorf("%w; see recarga %s --help", err, name))
+		job.Show, job.Options = max(job.Show, 0), options(file)
+		if _, err := reconcile.ParseOptions(job.Options.Parameters(), time.Now()); err != nil {
+			return command.Usage(fmt.Errorf("%w; see recarga %s --help", command.OfFlags(err), name))
 		}
 		return reconcileFile(p, c, file, job)
 	})
@@ -72,58 +71,46 @@ func reconcileFile(p *command.Program, c command.Call, file string, job statemen
 	return fmt.Errorf("%s: %w", file, err)
 }
 
-// reconcileFlags gives the command its options, and returns what makes the API's query of them.
-func reconcileFlags(p *command.Program, cmd *cobra.Command, restored bool) func(file string) url.Values {
-	flags := cmd.Flags()
-	of := tableFlags(cmd)
-	values := map[string]*string{
-		"columns": &of.Columns, "ignore_columns": &of.Ignored, "delimiter": &of.Delimiter, "decimal": &of.Decimal,
-		"dates":    flags.String("dates", "dmy", "order of dates like 05/11/2026: dmy or mdy"),
-		"timezone": flags.String("timezone", reconcile.DefaultZone, "of times without an offset"),
-		"status": flags.String("status", "",
-			"what words of the status column, or codes, mean: WORD=KIND,…, of charged, not_charged, reversed, pending"),
-		"charged":     flags.String("charged", "", "more words of the status column that mean a charge: WORD,…"),
-		"not_charged": flags.String("not-charged", "", "more words that mean that nothing was charged: WORD,…"),
-		"margin": flags.String("margin", reconcile.DefaultMargin.String(),
-			"by how much times may differ, and how far within that time an order must lie to be settled by absence"),
-		"by": flags.String("by", "", "who reconciles"+command.ByDefault),
-	}
-	command.Completes(cmd, "dates", statement.DatesDayFirst, statement.DatesMonthFirst)
+// reconcileFlags gives the command its options, and returns what reads them.
+func reconcileFlags(
+	p *command.Program, cmd *cobra.Command, restored bool,
+) func(file string) producer.ReconcileOptions {
+	flags, of := cmd.Flags(), tableFlags(cmd)
+	o := producer.ReconcileOptions{Dates: string(statement.DatesDayFirst), Restored: restored,
+		Absent: string(reconcile.AbsentHold)}
+	command.Choice(cmd, &o.Dates, "dates", "order of dates like 05/11/2026: dmy or mdy", statement.DatesDayFirst,
+		statement.DatesMonthFirst)
+	flags.StringVar(&o.Timezone, "timezone", reconcile.DefaultZone, "of times without an offset")
+	flags.StringVar(&o.Status, "status", "",
+		"what words of the status column, or codes, mean: WORD=KIND,…, of charged, not_charged, reversed, pending")
+	flags.StringSliceVar(&o.Charged, "charged", nil, "more words of the status column that mean a charge: WORD,…")
+	flags.StringSliceVar(&o.NotCharged, "not-charged", nil, "more words that mean that nothing was charged: WORD,…")
+	o.Margin = flags.Duration("margin", reconcile.DefaultMargin,
+		"by how much times may differ, and how far within that time an order must lie to be settled by absence")
+	flags.StringVar(&o.By, "by", "", "who reconciles"+command.ByDefault)
 	if restored {
-		values["since"] = flags.String("since", "",
+		flags.StringVar(&o.Since, "since", "",
 			"when the backup was made: a time (RFC 3339) or a date. A charge that is older, by more than --margin, and not in "+
 				"the book is named, and not recorded")
 	} else { // of a restored book absence proves nothing
-		values["covers"] = flags.String("covers", "",
+		flags.StringVar(&o.Covers, "covers", "",
 			"FROM..UNTIL of which the statement names every charge: times (RFC 3339) or dates (default: its first to its "+
 				"last charge)")
-		values["absent"] = flags.String("absent", "hold",
-			"what happens to an unknown order that is covered and not charged: hold, failed or resend")
-		command.Completes(cmd, "absent", reconcile.AbsentHold, reconcile.AbsentFailed, reconcile.AbsentResend)
+		command.Choice(cmd, &o.Absent, "absent",
+			"what happens to an unknown order that is covered and not charged: hold, failed or resend",
+			reconcile.AbsentHold, reconcile.AbsentFailed, reconcile.AbsentResend)
 	}
-	dryRun := flags.Bool("dry-run", false, "settle nothing, and say what would be")
-	return func(file string) url.Values {
-		q := url.Values{"name": {filepath.Base(file)}}
+	flags.BoolVar(&o.DryRun, "dry-run", false, "settle nothing, and say what would be")
+	return func(file string) producer.ReconcileOptions {
+		o.Name = filepath.Base(file)
 		if file == "-" {
-			q.Set("name", "standard input")
+			o.Name = "standard input"
 		}
-		if by := command.UserName(); by != "" && !command.HasOwnKey(p, cmd) {
-			q.Set("by", by)
+		if o.By == "" && !command.HasOwnKey(p, cmd) {
+			o.By = command.UserName()
 		}
-		for name, value := range values {
-			if *value != "" {
-				q.Set(name, *value)
-			}
-		}
-		if of.NoHeader {
-			q.Set("no_header", "true")
-		}
-		if restored {
-			q.Set("restored", "true")
-		}
-		if *dryRun {
-			q.Set("dry_run", "true")
-		}
-		return q
+		o.Columns, o.Ignored, o.NoHeader = of.Columns, of.Ignored, of.NoHeader
+		o.Delimiter, o.Decimal = of.Delimiter, of.Decimal
+		return o
 	}
 }

@@ -21,10 +21,10 @@ func tableFlags(cmd *cobra.Command) *orderfile.Format {
 	flags.StringVar(&f.Ignored, "ignore-columns", "", "columns that say nothing: headers or numbers, as in Region,8-11")
 	flags.StringVar(&f.Delimiter, "delimiter", "",
 		"comma, semicolon, tab, pipe, or the character itself (default: found out)")
-	flags.StringVar(&f.Decimal, "decimal", "", "decimal mark of amounts: point or comma (default: found out of each)")
+	command.Choice(cmd, &f.Decimal, "decimal", "decimal mark of amounts: point or comma (default: found out of each)",
+		table.DecimalPoint, table.DecimalComma)
 	flags.BoolVar(&f.NoHeader, "no-header", false,
 		"the first line is a row: columns are named by their numbers (default: found out)")
 	command.Completes(cmd, "delimiter", "comma", "semicolon", "tab", "pipe")
-	command.Completes(cmd, "decimal", table.DecimalPoint, table.DecimalComma)
 	return &f
 }

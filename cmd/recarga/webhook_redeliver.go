@@ -17,21 +17,21 @@ import (
 func newWebhookRedeliverCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "redeliver [EVENT-ID…]", Args: cobra.ArbitraryArgs}
 	flags := cmd.Flags()
-	state := flags.String("state", "", "exhausted (not tried again), pending, delivered or kept (for the feed)")
+	var state, kind string
+	redeliverable := []topup.EventState{topup.EventExhausted, topup.EventPending, topup.EventDelivered,
+		topup.EventKept}
+	command.Choice(cmd, &state, "state", "exhausted (not tried again), pending, delivered or kept (for the feed)",
+		redeliverable...)
+	command.Choice(cmd, &kind, "type", "of this type, as in topup.succeeded", topup.EventTypes()...)
 	caller := flags.String("caller", "", "of this caller; needs the admin key")
-	kind := flags.String("type", "", "of this type, as in topup.succeeded")
 	endpoint := flags.String("endpoint", "", "for this endpoint of the caller; default is its callback URL")
 	since := flags.String("since", "", "made at this time (RFC 3339) or later")
 	until := flags.String("until", "", "made before this time (RFC 3339)")
 	all := flags.Bool("all", false, "every event there is")
-	redeliverable := []topup.EventState{topup.EventExhausted, topup.EventPending, topup.EventDelivered,
-		topup.EventKept}
-	command.Completes(cmd, "state", redeliverable...)
-	command.Completes(cmd, "type", topup.EventTypes()...)
 	asJSON := command.JSONFlag(cmd)
 	return command.Admin(p, cmd, func(c command.Call) error {
 		q := params.Reader{Values: url.Values{}}
-		for name, value := range map[string]string{"state": *state, "caller": *caller, "type": *kind, "endpoint": *endpoint,
+		for name, value := range map[string]string{"state": state, "caller": *caller, "type": kind, "endpoint": *endpoint,
 			"since": *since, "until": *until} {
 			switch {
 			case value != "":
@@ -41,13 +41,12 @@ func newWebhookRedeliverCommand(p *command.Program) *cobra.Command {
 			}
 		}
 		filter := topup.EventFilter{
-			State:  params.Read(&q, "state", params.OneOf("state", redeliverable...)),
-			Type:   params.Read(&q, "type", params.OneOf("type", topup.EventTypes()...)),
+			State: topup.EventState(state), Type: topup.EventType(kind),
 			Caller: *caller, Endpoint: *endpoint,
 			Since: params.Read(&q, "since", params.Time("since")), Until: params.Read(&q, "until", params.Time("until")),
 		}
 		if err := q.Err(); err != nil {
-			return command.Usage(err)
+			return command.Usage(command.OfFlags(err))
 		}
 		if given := len(q.Values) > 0 || *all; given == (len(c.Args) > 0) {
 			return command.Usage(errors.New("name events, or give a filter (--state, --caller, --endpoint, --type, --since, " +

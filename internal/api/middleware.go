@@ -30,30 +30,42 @@ import (
 var requestIDPattern = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
 
 // observed gives every request an id and a log line (at debug only: the path names an order), and
-// turns a panic into a problem.
+// turns a panic into a problem. What waits does so on this stack, of which there may be many: so it holds little, and
+// what needs more runs beside it.
 func (s *Server) observed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start := time.Now()
-		id := r.Header.Get("X-Request-Id")
-		if !requestIDPattern.MatchString(id) {
-			id = rand.Text()
-		}
-		w.Header().Set("X-Request-Id", id)
-		held := &hold{}
+		held := &hold{began: time.Now(), aside: strings.Contains(r.URL.RawQuery, waitParameter)}
 		defer held.end()
-		ctx := access.WithClient(context.WithValue(r.Context(), holdKey{}, held), s.cfg.Proxies.Client(r))
-		ctx = problem.WithRequestID(ctx, id)
-		answer := &answerWriter{ResponseWriter: w, held: held}
-		r = r.WithContext(ctx)
-		// the mux sets the pattern
-		defer func() {
-			s.cfg.Observe(Served{Route: r.Pattern, Status: answer.status, Took: time.Since(start) - held.waited})
-		}()
-		defer s.recovered(ctx, answer)
+		var answer *answerWriter
+		held.run(func() { answer, r = s.begun(w, r, held) })
+		defer s.observe(answer, r)
+		defer s.recovered(r.Context(), answer)
 		serveHeld(held, next, answer, r)
-		s.log.LogAttrs(ctx, slog.LevelDebug, "request served", slog.String("request", id), slog.String("method", r.Method),
-			slog.String("path", r.URL.Path), slog.Int("status", answer.status), slog.Duration("took", time.Since(start)))
+		s.logServed(answer, r)
 	})
+}
+
+// begun is a request with its id, and its answer.
+func (s *Server) begun(w http.ResponseWriter, r *http.Request, held *hold) (*answerWriter, *http.Request) {
+	id := r.Header.Get("X-Request-Id")
+	if !requestIDPattern.MatchString(id) {
+		id = rand.Text()
+	}
+	w.Header().Set("X-Request-Id", id)
+	ctx := access.WithClient(context.WithValue(r.Context(), holdKey{}, held), s.cfg.Proxies.Client(r))
+	return &answerWriter{ResponseWriter: w, held: held}, r.WithContext(problem.WithRequestID(ctx, id))
+}
+
+// observe reports a request whose pattern the mux has set.
+func (s *Server) observe(answer *answerWriter, r *http.Request) {
+	took := time.Since(answer.held.began) - answer.held.waited
+	s.cfg.Observe(Served{Route: r.Pattern, Status: answer.status, Took: took})
+}
+
+func (s *Server) logServed(answer *answerWriter, r *http.Request) {
+	s.log.LogAttrs(r.Context(), slog.LevelDebug, "request served", slog.String("request", problem.RequestID(r.Context())),
+		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", answer.status),
+		slog.Duration("took", time.Since(answer.held.began)))
 }
 
 // recovered answers a panic with 500, or cuts the connection when the answer has begun, so that half

@@ -158,6 +158,9 @@ type holdKey struct{}
 // hold is how a request waits: its handler asks for it, and what that answers is thrown away. Then the request waits,
 // and is served again. So whoever's key has ended meanwhile is refused as well.
 type hold struct {
+	// began is when the request came, and aside whether it may wait.
+	began time.Time
+	aside bool
 	// wait is what the handler asks for; nil: nothing.
 	wait func(context.Context)
 	// over: it has waited.
@@ -183,23 +186,25 @@ func holdOf(ctx context.Context) *hold {
 
 func (h *hold) asked() bool { return h.wait != nil }
 
-// serveHeld serves a request, again when it has waited. One that may wait is served by a goroutine of its own each
-// time: its connection's has then a stack that never grew, and of which there may be many.
+// serveHeld serves a request, again when it has waited.
 func serveHeld(h *hold, next http.Handler, w http.ResponseWriter, r *http.Request) {
-	if !strings.Contains(r.URL.RawQuery, waitParameter) {
-		next.ServeHTTP(w, r)
-		return
-	}
-	for serveAside(next, w, r); h.again(r.Context()); {
-		serveAside(next, w, r)
+	serve := func() { next.ServeHTTP(w, r) }
+	for h.run(serve); h.again(r.Context()); {
+		h.run(serve)
 	}
 }
 
-func serveAside(next http.Handler, w http.ResponseWriter, r *http.Request) {
+// run does something of a request. Of one that may wait it is done by a goroutine of its own: its connection's has then
+// a stack that never grew, and of which there may be many.
+func (h *hold) run(do func()) {
+	if !h.aside {
+		do()
+		return
+	}
 	panicked := make(chan any)
 	go func() {
 		defer func() { panicked <- recover() }()
-		next.ServeHTTP(w, r)
+		do()
 	}()
 	if p := <-panicked; p != nil {
 		panic(p)

@@ -100,7 +100,7 @@ func perWaiter(b *testing.B, addr string, path func(i int) string, waiting func(
 			b.Fatal(err)
 		}
 	}
-	testkit.Eventually(b, patience, func() bool { return waiting() == waitersOfBench }, "all wait")
+	testkit.Eventually(b, testkit.Patience, func() bool { return waiting() == waitersOfBench }, "all wait")
 	return (inUse() - before) / waitersOfBench
 }
 

@@ -464,14 +464,14 @@ func (r *Registry) checkEndpoint(e topup.CallerEndpoint) error {
 }
 
 // RemoveEndpoint takes an endpoint away from a caller. Its pending events are exhausted.
-// Errors: those of Update; topup.ErrNotFound: there is no such caller or endpoint.
+// Errors: those of Update; webhook.ErrNoEndpoint.
 func (r *Registry) RemoveEndpoint(
 	ctx context.Context, name string, version int64, endpoint string,
 ) (topup.Caller, error) {
 	return r.change(ctx, name, version, func(c *topup.Caller) error {
 		i := c.EndpointIndex(endpoint)
 		if i < 0 {
-			return fmt.Errorf("endpoint %s: %w", endpoint, topup.ErrNotFound)
+			return fmt.Errorf("endpoint %s: %w", endpoint, webhook.ErrNoEndpoint)
 		}
 		c.Endpoints = slices.Delete(c.Endpoints, i, i+1)
 		return r.withHeaders(c, endpoint, "", nil)

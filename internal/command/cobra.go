@@ -2,6 +2,7 @@ package command
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -13,9 +14,13 @@ import (
 	"recarga/internal/config"
 )
 
-// FlagError also says how to give an argument that begins as a flag does: an order's id may.
+// FlagError says what a flag may be and, where there is no such flag, how to give an argument that begins as a flag
+// does: an order's id may.
 func FlagError(cmd *cobra.Command, err error) error {
-	if _, arguments, _ := strings.Cut(cmd.Use, " "); arguments != "" {
+	var invalid *pflag.InvalidValueError
+	if errors.As(err, &invalid) {
+		err = invalidFlag(invalid)
+	} else if _, arguments, _ := strings.Cut(cmd.Use, " "); arguments != "" {
 		err = fmt.Errorf("%w (write -- before what begins with - and is no flag)", err)
 	}
 	return Usage(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))

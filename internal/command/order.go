@@ -32,7 +32,7 @@ func CheckDecision(p *Program, cmd *cobra.Command, by *string, check func() erro
 		*by = given
 	}
 	if err != nil {
-		return Usage(fmt.Errorf("%w; see %s --help", err, cmd.CommandPath()))
+		return Usage(fmt.Errorf("%w; see %s --help", OfFlags(err), cmd.CommandPath()))
 	}
 	return nil
 }
@@ -81,7 +81,7 @@ func OrderFlags(p *Program, cmd *cobra.Command, f *topup.Fields) (names []string
 	}{
 		{&f.ID, "id", "distributor_transaction_id: unique for ever"}, {&f.Phone, "phone", "Mexican phone number"},
 		{&f.Product, "product", "product_id; see recarga products"}, {&f.Amount, "amount", "MXN"},
-		{&f.Operator, "operator", "carrier's name"}, {&f.Priority, "priority", "high, normal or bulk (default normal)"},
+		{&f.Operator, "operator", "carrier's name"},
 		{&f.CallbackURL, "callback-url", "where to send this order's webhooks"},
 		{&f.ProcessAt, "process-at", "not before this time (RFC 3339)"},
 		{&f.ExpiresAt, "expires-at", "not after this time (RFC 3339)"},
@@ -90,27 +90,9 @@ func OrderFlags(p *Program, cmd *cobra.Command, f *topup.Fields) (names []string
 		names = append(names, field.name)
 	}
 	p.CompletesProducts(cmd)
-	Completes(cmd, "priority", topup.Priorities()...)
+	Choice(cmd, &f.Priority, "priority", "high, normal or bulk (default normal)", topup.Priorities()...)
 	cmd.Flags().StringToStringVar(&f.Metadata, "metadata", nil, "key=value, echoed back")
-	return append(names, "metadata")
-}
-
-// OfFlags names the flags instead of an order's fields.
-func OfFlags(err error) error {
-	flags := map[string]string{topup.FieldID: "id", topup.FieldPhone: "phone", topup.FieldProduct: "product"}
-	var named []error
-	for _, e := range topup.FieldErrors(err) {
-		flag := flags[e.Field]
-		if flag == "" {
-			flag = strings.ReplaceAll(e.Field, "_", "-")
-		}
-		if e.Value == "" {
-			named = append(named, fmt.Errorf("--%s is not given; must be %s", flag, e.Allowed))
-			continue
-		}
-		named = append(named, fmt.Errorf("--%s: %s is not allowed; must be %s", flag, e.Shown(), e.Allowed))
-	}
-	return errors.Join(named...)
+	return append(names, "priority", "metadata")
 }
 
 // RefusedFlags is a refusal of the API in words of the flags, where that is what it is.

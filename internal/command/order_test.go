@@ -30,6 +30,9 @@ func TestEveryFieldHasAFlag(t *testing.T) {
 			continue
 		}
 		value := "k=" + flag
+		if flag == topup.FieldPriority {
+			value = string(topup.PriorityHigh)
+		}
 		if err := cmd.Flags().Set(flag, value); err != nil {
 			t.Errorf("--%s: %v", flag, err)
 		}

@@ -82,15 +82,16 @@ func (c *Changes) Announce(order topup.ID, caller string) {
 	}
 }
 
-// Publish announces, until ctx ends, and then what is left.
+// Publish announces, until ctx ends, and then what is left: the end takes back nothing that is about to be announced.
 func (c *Changes) Publish(ctx context.Context) {
+	sending := context.WithoutCancel(ctx)
 	for {
 		select {
 		case <-ctx.Done():
-			c.publish(context.WithoutCancel(ctx))
+			c.publish(sending)
 			return
 		case <-c.news:
-			c.publish(ctx)
+			c.publish(sending)
 		}
 		select {
 		case <-ctx.Done():

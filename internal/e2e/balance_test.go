@@ -12,7 +12,7 @@ import (
 // TestEmptyAccountHoldsOrders: the balance runs out before 200 orders are bought. Those that are left wait, none is
 // declined for it, and all are bought after a deposit.
 func TestEmptyAccountHoldsOrders(t *testing.T) {
-	for _, s := range []stack{stacks[0], stacks[2]} {
+	for _, s := range realStacks() {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, func(c *sandbox.Config) { c.LatencyMinMS, c.LatencyMaxMS = 5, 20 })

@@ -36,6 +36,7 @@ func (o bulkOrder) id() topup.ID {
 // orders for one number. All others (of other callers, numbers and states) must stay as they were, in the book and in
 // the distributor's ledger, and nobody may be notified of them.
 func TestBulkInABrowser(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	chromium := testkit.Chromium(t)
 	w := newWorld(t, nil)

@@ -76,6 +76,7 @@ func TestCallers(t *testing.T) {
 // TestCallersLimits: by command a shop gets a prefix, a quota and a second key, in every process of the program; a
 // change of a version that it has no more is refused; and a page is led on from one process to another.
 func TestCallersLimits(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	w := newWorld(t, nil)
 	w.env["RECARGA_REDIS_URL"] = testkit.Redis(t).URL()
@@ -162,6 +163,7 @@ func tryOnce(ctx context.Context, api, key string) error {
 // TestRekeyCommand: the encryption key changes, from the admin key to one of its own, and then the admin key, while a
 // caller is notified, signed with the secret that it has had from the start.
 func TestRekeyCommand(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	w := newWorld(t, nil)
 	notified := newReceiver()
@@ -218,6 +220,7 @@ func TestRekeyCommand(t *testing.T) {
 // TestEndpoints: a second endpoint is notified of what it wants; it is disabled when it says 410, the operator
 // hears of it, and the commands bring it back and send it what it missed.
 func TestEndpoints(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	w := newWorld(t, nil)
 	crm, ops := newReceiver(), newReceiver()

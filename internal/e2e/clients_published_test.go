@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"net/http"
 	"os"
 	"os/exec"
@@ -23,16 +24,7 @@ func TestNodeClientAsPublished(t *testing.T) {
 	t.Parallel()
 	testkit.Program(t, "npm", "npm")
 	folder := t.TempDir()
-	in := func(dir, program string, args ...string) string {
-		t.Helper()
-		cmd := exec.CommandContext(t.Context(), program, args...)
-		cmd.Dir = dir
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%s %v: %v\n%s", program, args, err, out)
-		}
-		return strings.TrimSpace(string(out))
-	}
+	in := runsIn(t)
 	tarball := in("../../clients/node", "npm", "pack", "--silent", "--pack-destination", folder)
 	want := []string{"package/README.md", "package/index.d.ts", "package/index.js", "package/openapi.d.ts",
 		"package/package.json"}
@@ -67,6 +59,53 @@ func TestNodeClientAsPublished(t *testing.T) {
 		strings.Count(received, "204 204") != 2 || !strings.HasSuffix(received, "400 400") {
 		t.Errorf("the receivers say:\n%s", received)
 	}
+}
+
+// runsIn runs programs in a folder, each to its end, and returns what they print.
+func runsIn(t *testing.T) func(dir, program string, args ...string) string {
+	return func(dir, program string, args ...string) string {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), program, args...)
+		cmd.Dir = dir
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s %v: %v\n%s", program, args, err, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+}
+
+// TestOpenAPIForOthers: a public linter has nothing to say against docs/openapi.json, and the types that a public
+// generator makes of it are those of TypeScript at its strictest.
+func TestOpenAPIForOthers(t *testing.T) {
+	testkit.Deep(t)
+	t.Parallel()
+	testkit.Program(t, "npm", "npm")
+	folder, in := t.TempDir(), runsIn(t)
+	copyFile(t, "../../docs/openapi.json", filepath.Join(folder, "openapi.json"))
+	copyFile(t, "testdata/openapi/uses.ts", filepath.Join(folder, "uses.ts"))
+	if err := os.WriteFile(filepath.Join(folder, "package.json"), []byte("{}"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	in(folder, "npm", "install", "--no-audit", "--no-fund", "@redocly/cli@2.77.0", "openapi-typescript@7.13.0",
+		"typescript@5.9.3")
+	lint := in(folder, "env", "REDOCLY_TELEMETRY=off", "node_modules/.bin/redocly", "lint", "--extends", "recommended",
+		"--format", "json", "openapi.json")
+	var found struct {
+		Totals   struct{ Errors, Warnings, Ignored int }
+		Problems []struct{ RuleID, Message string }
+	}
+	if err := json.Unmarshal([]byte(lint[strings.Index(lint, "{"):strings.LastIndex(lint, "}")+1]), &found); err != nil {
+		t.Fatalf("%v in\n%s", err, lint)
+	}
+	if found.Totals.Errors+found.Totals.Warnings+found.Totals.Ignored+len(found.Problems) > 0 {
+		t.Errorf("the linter says %+v", found)
+	}
+	in(folder, "node_modules/.bin/openapi-typescript", "openapi.json", "-o", "api.d.ts")
+	strictest := []string{"--strict", "--noUncheckedIndexedAccess", "--exactOptionalPropertyTypes", "--noEmit", "--module",
+		"nodenext", "--target", "es2022", "api.d.ts", "uses.ts"}
+	in(folder, "node_modules/.bin/tsc", strictest...)
+	testkit.Proven(t, "no warning of redocly lint, and the types of openapi-typescript compile")
 }
 
 // TestPHPReceiverOfClient: the receiver in plain PHP gets the body and the headers from PHP's own server as they came.

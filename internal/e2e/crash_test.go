@@ -119,6 +119,7 @@ func TestDrain(t *testing.T) {
 // TestManyWorkers: an api and three workers on PostgreSQL and Redis; one worker is killed while it
 // buys.
 func TestManyWorkers(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	const orders = 150
 	w := newWorld(t, func(c *sandbox.Config) { c.LatencyMinMS, c.LatencyMaxMS = 20, 300; c.OneSession = true })

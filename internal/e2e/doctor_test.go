@@ -13,6 +13,7 @@ import (
 // TestDoctorLiveBesideWorkers: the doctor logs in at a distributor that allows one session, and so ends the
 // workers' again and again while they buy. Every order is bought, once.
 func TestDoctorLiveBesideWorkers(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	for name, redis := range map[string]func() string{
 		"redis":    func() string { return testkit.Redis(t).URL() },

@@ -17,23 +17,45 @@ import (
 	"recarga/topup"
 )
 
-// TestWaitersSeeTheTruth: two api processes, and a worker that changes the orders; Redis stops for a while. Whoever
+// TestWaitersSeeTheTruth: two api processes, and a worker that changes the orders; Redis stops for a while or, of a
+// group, the master through which changes are announced dies, and a replica takes over. Whoever
 // waits for an order, now at one process and now at the other, never sees it go back, and sees its end, which is what
 // the vendor's ledger says. Whoever reads the feed meanwhile gets each end once, and another caller nothing.
 func TestWaitersSeeTheTruth(t *testing.T) {
 	testkit.Deep(t)
-	for _, engine := range []string{"sqlite", "postgres"} {
-		t.Run(engine, func(t *testing.T) {
+	for name, redis := range map[string]func(*testing.T) breakable{
+		"sqlite": oneRedis, "postgres": oneRedis, "Sentinel": redisGroup(testkit.Sentinel),
+		"Redis Cluster": redisGroup(testkit.Cluster),
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			waitersSeeTheTruth(t, engine == "postgres")
+			waitersSeeTheTruth(t, name == "postgres", redis(t))
 		})
 	}
 }
 
-func waitersSeeTheTruth(t *testing.T, postgres bool) {
+// breakable is a Redis that fails, and is mended.
+type breakable struct {
+	url        string
+	fail, mend func()
+}
+
+func oneRedis(t *testing.T) breakable {
+	r := testkit.Redis(t)
+	return breakable{r.URL(), r.Kill, r.Start}
+}
+
+// redisGroup mends itself.
+func redisGroup(start func(testing.TB) *testkit.RedisGroup) func(*testing.T) breakable {
+	return func(t *testing.T) breakable {
+		g := start(t)
+		return breakable{g.URL, func() { g.Servers[masterOf(t, g, "recarga:changes")].Kill() }, func() {}}
+	}
+}
+
+func waitersSeeTheTruth(t *testing.T, postgres bool, redis breakable) {
 	w := newWorld(t, nil)
-	redis := testkit.Redis(t)
-	w.env["RECARGA_REDIS_URL"] = redis.URL()
+	w.env["RECARGA_REDIS_URL"] = redis.url
 	if postgres {
 		w.env["RECARGA_DATABASE_URL"] = journaltest.Postgres(t).URL()
 	}
@@ -61,10 +83,10 @@ func waitersSeeTheTruth(t *testing.T, postgres bool) {
 			seen[id] = d
 		})
 		if i == 20 {
-			redis.Kill()
+			redis.fail()
 		}
 		if i == 30 {
-			redis.Start()
+			redis.mend()
 		}
 	}
 	waiting.Wait()

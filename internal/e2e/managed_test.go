@@ -12,6 +12,7 @@ import (
 // describes the server: by the rights of its user; or by other names, together with an unknown HELLO, as behind a
 // proxy. What cannot be known is said, and nothing fails for it.
 func TestManagedRedis(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	hidden := []string{"config", "info", "client", "memory", "script", "time"}
 	for name, start := range map[string]func() string{

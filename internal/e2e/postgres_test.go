@@ -17,6 +17,7 @@ import (
 // TestPostgresRoles leads a whole life with the rights of the running role of docs/postgresql.md, in tables that the
 // other role has made.
 func TestPostgresRoles(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	owner, runner := journaltest.Roles(t, testkit.PostgresOwn(t))
 	w := newWorld(t, nil)
@@ -30,6 +31,7 @@ func TestPostgresRoles(t *testing.T) {
 
 // TestPgBouncer leads a whole life through a PgBouncer that pools sessions.
 func TestPgBouncer(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	w := newWorld(t, nil)
 	w.env["RECARGA_REDIS_URL"] = testkit.Redis(t).URL()
@@ -96,6 +98,7 @@ func (w *world) leadOnPostgres(t *testing.T, check, text string) {
 // TestTooFewConnections: others have all connections of the server but two. Nobody is ready who cannot write. When
 // there are enough, everybody continues without a restart: each order is accepted, and charged once.
 func TestTooFewConnections(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	const connections = 12
 	server := testkit.PostgresOwn(t, "-c", fmt.Sprint("max_connections=", connections),
@@ -144,6 +147,7 @@ func TestTooFewConnections(t *testing.T) {
 // TestPostgresFailover: while orders flow, the primary dies, or answers no more, and its synchronous standby is
 // promoted. Purchases go on soon after that; every order that was accepted ends, and is charged once.
 func TestPostgresFailover(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	for _, how := range []string{"killed", "silent"} {
 		t.Run(how, func(t *testing.T) {

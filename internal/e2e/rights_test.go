@@ -28,6 +28,7 @@ import (
 // TestLeastRights leads whole lives with a user of Redis that has the rights of docs/redis.md and no other: nothing is
 // refused, no right is left over, and no key stands outside of asynq: and recarga:.
 func TestLeastRights(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	redis := testkit.Redis(t)
 	guest := redis.User(t, queue.RightsRules(false)...)

@@ -24,10 +24,11 @@ const rollingDelay = 5 * time.Second
 
 // TestRollingRestart: every process is replaced, one after the other, behind a balancer that asks each second who is
 // ready, keeps its connections and repeats nothing. No request is refused or cut off, and every order is bought once.
-// In make test one of two is replaced, in make prove three of three, three times.
+// Three of three are replaced, three times.
 func TestRollingRestart(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
-	size, replaced, rate := testkit.Times(2, 3), testkit.Times(1, 9), testkit.Times(6, 60)
+	const size, replaced, rate = 3, 9, 60
 	w := newWorld(t, nil)
 	w.env["RECARGA_REDIS_URL"], w.env["RECARGA_DATABASE_URL"] = testkit.Redis(t).URL(), testkit.Postgres(t).URL()
 	w.env["RECARGA_SHUTDOWN_DELAY"] = rollingDelay.String()

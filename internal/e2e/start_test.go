@@ -36,6 +36,7 @@ func (p *process) probe(t testing.TB, path string) (status int, answer probe) {
 // TestStartInAnyOrder: processes that are started before their database and Redis live, say what they wait
 // for, and go on by themselves when it is there.
 func TestStartInAnyOrder(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	redis, database := testkit.Redis(t), testkit.PostgresOwn(t)
 	w := newWorld(t, nil)
@@ -85,6 +86,7 @@ func TestStartInAnyOrder(t *testing.T) {
 // TestAPIWithoutRedis: the book of record alone accepts orders, also before Redis has ever answered; they are bought
 // when there is one. A Redis that takes no writes counts as away.
 func TestAPIWithoutRedis(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	redis := testkit.Redis(t)
 	w := newWorld(t, nil)

@@ -69,6 +69,7 @@ func TestStarvation(t *testing.T) {
 
 // TestReadyIsTrue: a database that answers reads, and no commit, is not ready; and it is again when it answers commits.
 func TestReadyIsTrue(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	ping := func(j *journal.Journal) error {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
@@ -120,6 +121,7 @@ func TestSessionPooler(t *testing.T) {
 
 // TestTransactionPooler: a pooler that shares sessions is refused, whatever it is asked and however it chooses.
 func TestTransactionPooler(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	for _, settings := range [][]string{
 		{"pool_mode = transaction"}, {"pool_mode = transaction", "server_round_robin = 1"},
@@ -206,6 +208,7 @@ func received[T any](from chan T) (all []T) {
 // TestPoolerChanges: while orders live through a PgBouncer that pools sessions, somebody has it share them. Then nothing
 // is written, which is said, and nothing is confirmed that is not there. When it pools sessions again, orders live on.
 func TestPoolerChanges(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	for _, mode := range []string{"transaction", "statement"} {
 		t.Run(mode, func(t *testing.T) {

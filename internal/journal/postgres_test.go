@@ -21,6 +21,7 @@ import (
 // TestPostgresComesBack: while the server is gone every operation fails; when it is back, all works
 // again by itself, and nothing that was acknowledged is missing.
 func TestPostgresComesBack(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	server := testkit.PostgresOwn(t)
 	j := open(t, server.URL())
@@ -160,6 +161,7 @@ func TestLateCommit(t *testing.T) {
 // TestCutsUnderLoad: requests and answers are lost beside each other, and every step of every order ends as
 // if none had been.
 func TestCutsUnderLoad(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	line, s := wiredStore(t)
 	const orders = 400

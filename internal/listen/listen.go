@@ -197,7 +197,7 @@ type (
 func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 	c := r.Context().Value(connKey{}).(*conn)
 	c.begin()
-	limits := s.cfg.Limits
+	limits := &s.cfg.Limits
 	b := &body{ReadCloser: r.Body, conn: c, left: r.ContentLength, credit: newCredit(limits.Body, limits.BodyRate)}
 	b.done.Store(r.Body == nil || r.Body == http.NoBody)
 	if !b.done.Load() {

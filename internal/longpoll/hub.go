@@ -128,27 +128,29 @@ func (h *Hub) wake() {
 	}
 }
 
-// Run reads what those who wait wait for, until ctx ends.
+// Run reads what those who wait wait for, until ctx ends. Polls come however much is announced meanwhile.
 func (h *Hub) Run(ctx context.Context) {
+	poll := time.NewTimer(h.pollEvery())
+	defer poll.Stop()
 	for {
-		every := restPoll
-		if !h.cfg.Heard() {
-			every = deafPoll
-		}
-		poll := time.NewTimer(every)
 		select {
 		case <-ctx.Done():
+			return
 		case <-h.work:
 		case <-poll.C:
 			h.checkAll()
 			h.pollFeeds(ctx)
-		}
-		poll.Stop()
-		if ctx.Err() != nil {
-			return
+			poll.Reset(h.pollEvery())
 		}
 		h.turn(ctx)
 	}
+}
+
+func (h *Hub) pollEvery() time.Duration {
+	if h.cfg.Heard() {
+		return restPoll
+	}
+	return deafPoll
 }
 
 func (h *Hub) checkAll() {

@@ -201,13 +201,20 @@ func (e *Placing) report(r Result) error {
 }
 
 // refuse reports a bad row, with every reason.
+// named are the reasons why a row was refused, with the order's id where it has one.
+func (r row) named(reasons []string) string {
+	if r.request.ID != "" {
+		reasons = append([]string{string(r.request.ID) + ": " + reasons[0]}, reasons[1:]...)
+	}
+	return strings.Join(reasons, "; ")
+}
+
 func (e *Placing) refuse(r row, err error) error {
 	e.refused++
 	reasons := strings.Split(err.Error(), "\n")
 	if !e.AsJSON {
 		_ = e.bar.Clear()
-		if _, err := fmt.Fprintf(e.Err, "line %d: %s\n", r.line,
-			terminal.Printable(strings.Join(reasons, "; "))); err != nil {
+		if _, err := fmt.Fprintf(e.Err, "line %d: %s\n", r.line, terminal.Printable(r.named(reasons))); err != nil {
 			return err
 		}
 	}

@@ -196,7 +196,7 @@ func tableRow(l *table.Layout, one table.Row, opts options) (r row, ok bool) {
 	if one.Err == nil {
 		r.request, r.err = orderOf(l, one.Cells, opts)
 	} else if id, err := topup.ParseID(l.Value(one.Cells, topup.FieldID)); err == nil {
-		r.request.ID, r.err = id, fmt.Errorf("%s: %w", id, one.Err)
+		r.request.ID = id
 	}
 	if one.Early {
 		if r.err != nil {

@@ -106,12 +106,9 @@ func (q *Queue) enqueueTask(
 		if generation > 0 {
 			taskID = fmt.Sprintf("%s~%d", s.id, generation)
 		}
-		_, err := q.client.EnqueueContext(ctx, task, asynq.TaskID(taskID), asynq.ProcessAt(notBefore(at)))
+		err := q.enqueueAt(ctx, task, s.queue, taskID, at)
 		switch {
 		case err == nil:
-			if !at.After(time.Now()) {
-				q.wake[s.queue].announce(1)
-			}
 			return taskID, nil
 		case !errors.Is(err, asynq.ErrTaskIDConflict):
 			q.outage.begin()
@@ -128,7 +125,7 @@ func (q *Queue) enqueueLast(
 	ctx context.Context, task *asynq.Task, s subject, at time.Time,
 ) (taskID string, err error) {
 	taskID = q.lastID(s.id, time.Now())
-	_, err = q.client.EnqueueContext(ctx, task, asynq.TaskID(taskID), asynq.ProcessAt(notBefore(at)))
+	err = q.enqueueAt(ctx, task, s.queue, taskID, at)
 	switch {
 	case errors.Is(err, asynq.ErrTaskIDConflict):
 		return "", nil
@@ -138,6 +135,20 @@ func (q *Queue) enqueueLast(
 	}
 	q.log.WarnContext(ctx, "all tasks of an id are stuck; made another one", "queue", s.queue, "id", s.id, "task", taskID)
 	return taskID, nil
+}
+
+// enqueueAt enqueues a task under an id.
+func (q *Queue) enqueueAt(ctx context.Context, task *asynq.Task, queue, id string, at time.Time) error {
+	now := time.Now()
+	_, err := q.client.EnqueueContext(ctx, task, asynq.TaskID(id), asynq.ProcessAt(processAt(at, now)))
+	switch {
+	case err != nil:
+	case at.After(now):
+		q.due.keep(dueTask{at: at, queue: queue, id: id})
+	default:
+		q.wake[queue].announce(1)
+	}
+	return err
 }
 
 // lastID is the id of a task for whose order or event all others are stuck: one a minute of each process, and none
@@ -186,16 +197,6 @@ func later(a, b time.Time) time.Time {
 		return a
 	}
 	return b
-}
-
-// notBefore rounds up to the next second: asynq cuts due times to whole seconds, which would make a
-// task run up to a second early.
-func notBefore(at time.Time) time.Time {
-	whole := at.Truncate(time.Second)
-	if whole.Equal(at) {
-		return at
-	}
-	return whole.Add(time.Second)
 }
 
 // outage remembers that Redis did not answer, so that not every caller waits for the same time-out.

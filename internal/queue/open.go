@@ -55,6 +55,7 @@ type Queue struct {
 	inspector *asynq.Inspector
 	// wake has the waker of each queue, by its name.
 	wake   map[string]*waker
+	due    dueTasks
 	outage outage
 	log    *slog.Logger
 	tracer trace.Tracer
@@ -84,7 +85,8 @@ func Open(ctx context.Context, rawURL string, log *slog.Logger) (*Queue, error) 
 // OpenUnchecked is Open for a process that can do without Redis: it does not ask for one, which Check does.
 func OpenUnchecked(ctx context.Context, rawURL string, log *slog.Logger) (*Queue, error) {
 	q := &Queue{log: log, tracer: otel.Tracer("recarga/internal/queue"), nonce: uuid.NewString(),
-		onRejected: func(string) {}, outage: outage{begun: make(chan struct{}, 1)}, leads: func() bool { return true }}
+		onRejected: func(string) {}, outage: outage{begun: make(chan struct{}, 1)}, leads: func() bool { return true },
+		due: dueTasks{sooner: make(chan struct{}, 1)}}
 	background, stop := context.WithCancel(context.Background())
 	q.background, q.stop = background, stop
 	if err := q.connect(background, rawURL); err != nil {
@@ -94,6 +96,7 @@ func OpenUnchecked(ctx context.Context, rawURL string, log *slog.Logger) (*Queue
 	q.client = asynq.NewClientFromRedisClient(q.enqueue)
 	q.inspector = asynq.NewInspectorFromRedisClient(q.rest)
 	q.startWakers(background)
+	go q.runDue(background)
 	go q.outage.watch(background, func() error {
 		return q.enqueue.Exists(background, "asynq:{"+tasks.QueueTopups+"}:paused").Err()
 	})

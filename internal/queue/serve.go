@@ -57,7 +57,7 @@ func (q *Queue) Serve(cfg ServeConfig, handlers map[string]Handler) (*Servers, e
 			continue
 		}
 		server := asynq.NewServerFromRedisClient(q.serversRedis(), q.serverConfig(cfg, share))
-		if err := server.Start(q.asynqHandler(handlers)); err != nil {
+		if err := server.Start(q.asynqHandler(cfg.Queue, handlers)); err != nil {
 			s.Shutdown()
 			return nil, fmt.Errorf("serve queue %s: %w", cfg.Queue, err)
 		}
@@ -140,7 +140,7 @@ func (c comeBack) Error() string { return "again at " + c.at.Format(time.RFC3339
 var errUnknownType = errors.New("unknown task type")
 
 // asynqHandler translates a handler's answer into asynq's.
-func (q *Queue) asynqHandler(handlers map[string]Handler) asynq.HandlerFunc {
+func (q *Queue) asynqHandler(queue string, handlers map[string]Handler) asynq.HandlerFunc {
 	return func(ctx context.Context, received *asynq.Task) (err error) {
 		task := tasks.Received(received)
 		task.ID, _ = asynq.GetTaskID(ctx) // always there: asynq runs the task
@@ -161,6 +161,7 @@ func (q *Queue) asynqHandler(handlers map[string]Handler) asynq.HandlerFunc {
 		if err != nil || again.IsZero() {
 			return err
 		}
+		q.due.keep(dueTask{at: again, queue: queue, id: task.ID})
 		return comeBack{at: again}
 	}
 }
@@ -171,7 +172,8 @@ func (q *Queue) retryDelay(_ int, err error, _ *asynq.Task) time.Duration {
 	var again comeBack
 	switch {
 	case errors.As(err, &again):
-		return time.Until(notBefore(again.at))
+		now := time.Now()
+		return processAt(again.at, now).Sub(now)
 	case errors.Is(err, asynq.ErrLeaseExpired):
 		return lostLeaseDelay
 	case errors.Is(err, errUnknownType):

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -28,8 +27,8 @@ type Job struct {
 	// In is the statement; Size its length in bytes, -1 where it is not known.
 	In   io.Reader
 	Size int64
-	// Query has the options, as the API knows them.
-	Query url.Values
+	// Options are those of the API.
+	Options producer.ReconcileOptions
 	// Show is how many findings of each class are printed.
 	Show int
 	// AsJSON: the API's answer is printed, and nothing else on Out.
@@ -110,7 +109,7 @@ func (r *run) send(ctx context.Context, c *producer.Client) error {
 	r.bar = r.Err.Progress("sending", r.Size)
 	defer func() { _ = r.bar.Finish() }()
 	counted := progressbar.NewReader(r.In, r.bar)
-	err := c.Reconcile(ctx, &counted, r.Query, r.take)
+	err := c.Reconcile(ctx, &counted, r.Options, r.take)
 	if err == nil && !r.ended {
 		err = errors.New("the answer ended without a summary")
 	}

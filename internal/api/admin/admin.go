@@ -42,8 +42,7 @@ type Switch interface {
 
 // Pinger tries endpoints out: webhook.Deliverer.
 type Pinger interface {
-	// Ping returns topup.ErrNotFound where there is no such endpoint, and a *topup.QuotaError where it is pinged too
-	// often.
+	// Ping returns topup.ErrNotFound or webhook.ErrNoEndpoint, and a *topup.QuotaError where it is pinged too often.
 	Ping(ctx context.Context, caller, endpoint string) (webhook.Pinged, error)
 }
 

@@ -13,6 +13,7 @@ import (
 	"recarga/internal/callers"
 	"recarga/producer"
 	"recarga/topup"
+	"recarga/webhook"
 )
 
 func (a Admin) show(ctx context.Context, c topup.Caller) (shown producer.Caller, err error) {
@@ -182,8 +183,10 @@ func callerRefused(err error) error {
 		return problem.New(problem.WrongState, err.Error())
 	case errors.Is(err, topup.ErrConflict):
 		return problem.New(problem.NameTaken, "the name is taken")
+	case errors.Is(err, webhook.ErrNoEndpoint):
+		return problem.New(problem.EndpointNotFound, "the caller has no such endpoint")
 	case errors.Is(err, topup.ErrNotFound):
-		return problem.New(problem.CallerNotFound, "there is no such caller, or it has no such endpoint")
+		return problem.New(problem.CallerNotFound, "there is no such caller in the registry, or it is disabled")
 	}
 	return err
 }

@@ -11,6 +11,7 @@ import (
 	"recarga/internal/api/problem"
 	"recarga/producer"
 	"recarga/topup"
+	"recarga/webhook"
 )
 
 type endpointsHealth = map[topup.EndpointAddress]topup.EndpointHealth
@@ -122,7 +123,7 @@ func (a Admin) switchEndpoint(
 	return SwitchedEndpoint{in.Name, in.Endpoint, url, disabled}, err
 }
 
-// urlOf is where an endpoint is. topup.ErrNotFound: there is no such caller or endpoint.
+// urlOf is where an endpoint is. Errors: topup.ErrNotFound, there is no such caller; webhook.ErrNoEndpoint.
 func (a Admin) urlOf(ctx context.Context, caller, name string) (string, error) {
 	all, err := a.Endpoints.Endpoints(ctx, caller)
 	if err != nil {
@@ -133,7 +134,7 @@ func (a Admin) urlOf(ctx context.Context, caller, name string) (string, error) {
 			return e.URL, nil
 		}
 	}
-	return "", topup.ErrNotFound
+	return "", webhook.ErrNoEndpoint
 }
 
 type pingInput struct {

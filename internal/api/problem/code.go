@@ -23,6 +23,7 @@ const (
 	OrderNotFound          Code = "order_not_found"
 	EventNotFound          Code = "event_not_found"
 	CallerNotFound         Code = "caller_not_found"
+	EndpointNotFound       Code = "endpoint_not_found"
 	OperatorNotFound       Code = "operator_not_found"
 	PathNotFound           Code = "path_not_found"
 	MethodNotAllowed       Code = "method_not_allowed"

@@ -274,6 +274,60 @@ WHERE NOT granted AND locktype = 'relation' AND datname = current_database()`
 	}
 }
 
+// TestIndexIsBuiltBesideWrites: the index of a table that grows is built while others write to it, however long that
+// takes; one whose build was interrupted is built anew, and the migration is done then.
+func TestIndexIsBuiltBesideWrites(t *testing.T) {
+	url := testkit.Postgres(t).URL()
+	e, err := commit.Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = e.Close() }()
+	upTo(t, e, 26)
+	// A build waits for whoever has seen the tables before it.
+	long, err := e.Read.BeginTx(t.Context(), &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead})
+	if err == nil {
+		_, err = long.ExecContext(t.Context(), "SELECT COUNT(*) FROM callers")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := func(query string) (n int) {
+		t.Helper()
+		if err := e.Read.QueryRowContext(t.Context(), query).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	write := func(sequence int) {
+		t.Helper()
+		if _, err := e.Write.ExecContext(t.Context(), `INSERT INTO events (order_key, sequence, id, type, state, body,
+created_at) VALUES (1, $1, $2, 'topup.failed', 'pending', '', 1)`, sequence, []byte{byte(sequence)}); err != nil {
+			t.Errorf("event %d: %v", sequence, err)
+		}
+	}
+	const broken = "SELECT COUNT(*) FROM pg_index WHERE indexrelid = to_regclass('events_feed') AND NOT indisvalid"
+	ctx, interrupt := context.WithCancel(t.Context())
+	migrated := make(chan error, 1)
+	go func() { migrated <- Migrate(ctx, url, func(Migration) {}) }()
+	testkit.Eventually(t, testkit.Patience, func() bool { return count(broken) == 1 }, "the index is being built")
+	write(1)
+	interrupt()
+	if err := <-migrated; err == nil || count(broken) != 1 {
+		t.Fatalf("interrupted: %v, %d indexes are broken", err, count(broken))
+	}
+	if err := long.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	if err := Migrate(t.Context(), url, func(Migration) {}); err != nil {
+		t.Fatal(err)
+	}
+	write(2)
+	if n := count("SELECT COUNT(*) FROM events WHERE feed_position IS NOT NULL"); n != 1 || count(broken) != 0 {
+		t.Errorf("%d events have a place in the feed, and %d indexes are broken", n, count(broken))
+	}
+}
+
 // TestUntilFree: what is refused because another holds what it needs is tried until that is free, and nothing else is.
 func TestUntilFree(t *testing.T) {
 	onEmpty(t, func(t *testing.T, url string, e *commit.Engine) {

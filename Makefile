@@ -25,6 +25,8 @@ GOVULNCHECK := $(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION)/govulncheck
 HELM_VERSION := v4.3.1
 HELM := $(TOOLS)/helm-$(HELM_VERSION)/helm
 STRICT := $(TOOLS)/strict/strict
+# The tests of internal/metrics ask Prometheus' own library whether the alerts fire.
+PROMCHECK := $(TOOLS)/promcheck/promcheck
 CYCLONEDX_VERSION := v1.10.0
 CYCLONEDX := $(TOOLS)/cyclonedx-gomod-$(CYCLONEDX_VERSION)/cyclonedx-gomod
 NFPM_VERSION := v2.45.2
@@ -59,7 +61,7 @@ test: export GORACE := atexit_sleep_ms=0
 # Memory for time: under the race detector a tenth of the work is the garbage collector's.
 test: export GOGC := 400
 test: export GOFLAGS := $(GOFLAGS) $(UNWATCHED)
-test: $(HELM) $(STRICT) ## Run every test, with the race detector, against real Redis and PostgreSQL
+test: $(HELM) $(STRICT) $(PROMCHECK) ## Run every test, with the race detector, against real Redis and PostgreSQL
 	@scripts/install-test-deps
 	RECARGA_TEST_REQUIRE=1 go test -race -shuffle=on -count=1 -timeout 30m $(AT_ONCE) $(PKG)
 
@@ -131,6 +133,10 @@ $(HELM):
 $(STRICT): $(wildcard deploy/strict/*)
 	@echo "Building deploy/strict into bin/tools."
 	@GOFLAGS=-buildvcs=false go -C deploy/strict build -o $@ .
+
+$(PROMCHECK): $(wildcard deploy/promcheck/*)
+	@echo "Building deploy/promcheck into bin/tools, once; it takes a minute."
+	@GOFLAGS=-buildvcs=false go -C deploy/promcheck build -o $@ .
 
 $(CYCLONEDX):
 	@echo "Building cyclonedx-gomod $(CYCLONEDX_VERSION) into bin/tools, once."

@@ -98,6 +98,12 @@ type CallerEndpoint struct {
 	EventTypes []EventType `json:"event_types"`
 }
 
+// EndpointAddress is what an endpoint is recognised by, for as long as its URL stays.
+type EndpointAddress struct {
+	// Caller is whose it is, and URL where it is.
+	Caller, URL string
+}
+
 // EndpointHealth is what is kept of an endpoint that fails; one that answers is the zero value.
 type EndpointHealth struct {
 	// FailingSince is the first failure after the last success.

@@ -1,6 +1,8 @@
 package topup
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -22,6 +24,19 @@ type Outage struct {
 	RecoveringSince time.Time `json:"recovering_since,omitzero"`
 	// Why says which share of the purchases failed, and what the last failure was.
 	Why string `json:"why"`
+	// Causes counts the last failures before it by what they were: "code 96", "HTTP 502", "no answer". A worker of the
+	// former release gives none.
+	Causes map[string]int `json:"causes,omitempty"`
+}
+
+// Cause is what most of the last failures were, and how many of them; "" where nobody counted.
+func (o Outage) Cause() (cause string, times, of int) {
+	for _, name := range slices.Sorted(maps.Keys(o.Causes)) {
+		if of += o.Causes[name]; o.Causes[name] > times {
+			cause, times = name, o.Causes[name]
+		}
+	}
+	return cause, times, of
 }
 
 // Recovering reports whether purchases go through again, and are resumed step by step.

@@ -3,6 +3,7 @@ package topup
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
 	"time"
 )
 
@@ -45,6 +46,13 @@ type Result struct {
 	TooLate bool
 	// LoginAgain: the token was refused, so another attempt with a new one makes sense at once.
 	LoginAgain bool
+}
+
+// OutOfBalance reports whether the distributor declined because the account at it has too little: code 51, or HTTP 402
+// without a code, to which its document gives that one meaning.
+func (r Result) OutOfBalance() bool {
+	return r.Outcome == OutcomeDeclined &&
+		(r.Code == CodeInsufficientFunds || r.Code == "" && r.HTTPStatus == http.StatusPaymentRequired)
 }
 
 // Settlement is what the record is to say after an attempt: the attempt's result and the state that

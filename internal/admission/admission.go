@@ -13,8 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/sony/gobreaker/v2"
-
 	"recarga/topup"
 	"recarga/topup/desk"
 )
@@ -152,7 +150,7 @@ type Control struct {
 	// changes counts what this worker changed in the outages, and sharing what of it is still being written: what was
 	// read of the shared state before a change was written is older than the change.
 	changes, sharing int
-	detectors        map[string]*gobreaker.TwoStepCircuitBreaker[struct{}]
+	detectors        map[string]*detector
 }
 
 // New makes a Control. Run releases the orders that it keeps waiting.
@@ -167,7 +165,7 @@ func New(cfg Config) *Control {
 	c := &Control{
 		Config: cfg, retries: newRetryBudget(), waitingByPriority: make([]atomic.Bool, len(topup.Priorities())),
 		joined: make(chan struct{}, 1), asking: make(chan struct{}, 1),
-		detectors: map[string]*gobreaker.TwoStepCircuitBreaker[struct{}]{},
+		detectors: map[string]*detector{},
 	}
 	c.asking <- struct{}{}
 	c.updateUnrestricted()

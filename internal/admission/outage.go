@@ -42,6 +42,9 @@ func (c *Control) count(ctx context.Context, operator string, r topup.Result) {
 			d = newDetector(c.Breaker.Share, out)
 			c.detectors[operator] = d
 		}
+		if failure != nil {
+			d.causes = append(d.causes[max(len(d.causes)-enough+1, 0):], causeOf(r))
+		}
 		if done, err := d.Allow(); err == nil {
 			done(failure)
 		}
@@ -51,24 +54,45 @@ func (c *Control) count(ctx context.Context, operator string, r topup.Result) {
 		if !out {
 			outage.Since = time.Now()
 		}
-		outage.RecoveringSince = time.Time{}
+		outage.RecoveringSince, outage.Causes = time.Time{}, map[string]int{}
+		for _, cause := range d.causes {
+			outage.Causes[cause]++
+		}
 		outage.Why = fmt.Sprintf("%.0f %% or more of the purchases failed; the last one: %v", 100*c.Breaker.Share, failure)
 		return outage, true
 	})
 }
 
+// causeOf says in a word what a failure was.
+func causeOf(r topup.Result) string {
+	switch {
+	case r.Code != "":
+		return "code " + string(r.Code)
+	case r.HTTPStatus != 0:
+		return fmt.Sprintf("HTTP %d", r.HTTPStatus)
+	}
+	return "no answer"
+}
+
+// detector counts the purchases of an operator.
+type detector struct {
+	*gobreaker.TwoStepCircuitBreaker[struct{}]
+	// causes are the latest failures, as many as are enough to mean something.
+	causes []string
+}
+
 // newDetector counts until too many purchases fail. It is used for that alone: when it opens, it is thrown away.
-func newDetector(share float64, recovering bool) *gobreaker.TwoStepCircuitBreaker[struct{}] {
+func newDetector(share float64, recovering bool) *detector {
 	least := uint32(enough)
 	if recovering {
 		least = enoughRecovering
 	}
-	return gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+	return &detector{TwoStepCircuitBreaker: gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		Interval: breakerWindow, BucketPeriod: breakerStep, Timeout: time.Hour,
 		ReadyToTrip: func(c gobreaker.Counts) bool {
 			return c.Requests >= least && float64(c.TotalFailures) >= share*float64(c.Requests)
 		},
-	})
+	})}
 }
 
 // beginRecovery records that a probe went through.

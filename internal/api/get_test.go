@@ -183,7 +183,7 @@ func (w *wallet) Balance(context.Context) (distributor.Balance, error) {
 
 func TestBalance(t *testing.T) {
 	w := &wallet{err: errors.New("out of order")}
-	s := serve(t, func(c *api.Config) { c.Balances = balance.NewCache(w) })
+	s := serve(t, func(c *api.Config) { c.Balances = balance.NewCache(w, nil) })
 	if got := s.get(shopKey, "/v1/balance").want(http.StatusBadGateway); got.header.Get("Retry-After") == "" {
 		t.Error("502 without Retry-After")
 	}

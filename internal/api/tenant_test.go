@@ -168,7 +168,7 @@ func TestTenantsSeeTheirOwn(t *testing.T) {
 	hidden := secrets(t, d)
 	s := serve(t, func(c *api.Config) {
 		c.Orders, c.Book = fullOrders{d: d}, fullJournal{fullBook: fullBook{d}, fullEvents: fullEvents{d}}
-		c.Balances, c.Pinger = balance.NewCache(&wallet{}), fullPinger{d}
+		c.Balances, c.Pinger = balance.NewCache(&wallet{}, nil), fullPinger{d}
 	})
 	bodies := map[string][2]string{ // the media type and the body of those that take one; empty for those that take none
 		"get /v1/topups": {}, "get /v1/topups/{id}": {}, "get /v1/search": {}, "post /v1/topups/{id}/cancel": {},

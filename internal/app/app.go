@@ -274,6 +274,13 @@ func (n *Node) intake() intake.Rules {
 	}
 }
 
+// recordBalance keeps what the API was answered for all processes.
+func (n *Node) recordBalance(ctx context.Context, r topup.BalanceReading) {
+	if err := n.journal.RecordBalance(ctx, r); err != nil {
+		n.log.WarnContext(ctx, "balance not recorded", "error", err)
+	}
+}
+
 func (n *Node) swept(at time.Time) {
 	n.metrics.Swept(at)
 	n.health.beat("sweep")
@@ -307,14 +314,14 @@ func (n *Node) startAPI(ctx context.Context) error {
 	pages, err := console.New(console.Config{
 		Operators: operators, Limiter: limiter, Proxies: s.TrustedProxies,
 		Catalog: n.catalog, AdminKey: s.AdminKey, Journal: n.journal, Orders: n.producer, Queue: n.queue,
-		Callers: n.callers, Controls: n.desk(), Breaker: breaker{n.shared().SharedState(s.DistributorSecretKey)},
+		Callers: n.callers, Controls: n.desk(), Purchases: n.shared().SharedState(s.DistributorSecretKey),
 		Rate: inWords(s.DistributorRate), Log: n.log, Version: n.version,
 	})
 	if err != nil {
 		return err
 	}
 	handler := api.New(api.Config{
-		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Balances: balance.NewCache(n.vendor),
+		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Balances: balance.NewCache(n.vendor, n.recordBalance),
 		Observe: n.metrics.Served, Waits: n.startWaits(),
 		Callers: known, NoAdminKey: s.AdminKey == "", Registry: n.callers, Operators: operators,
 		Limiter: limiter, Proxies: s.TrustedProxies, Endpoints: endpoints{s, n.callers},
@@ -389,27 +396,6 @@ func inWords(r topup.Rate) string {
 		return ""
 	}
 	return fmt.Sprintf("%d a %s, all workers together", r.Count, units[r.Per])
-}
-
-// breaker shows the console why purchases are deferred.
-type breaker struct{ state *coordination.SharedState }
-
-// Breaker implements console.Breaker.
-func (b breaker) Breaker(ctx context.Context) (s console.BreakerState, err error) {
-	now, err := b.state.Restrictions(ctx)
-	if err != nil {
-		return s, err
-	}
-	if time.Now().Before(now.PausedUntil) {
-		s = console.BreakerState{Open: true, Until: now.PausedUntil, Reason: "the distributor asks for fewer requests (429)"}
-	}
-	for operator, o := range now.Outages {
-		s.Open, s.Reason = true, fmt.Sprintf("%s since %s: %s", operator, o.Since.Local().Format(time.TimeOnly), o.Why)
-		if o.Recovering() {
-			s.Reason = operator + " recovers: purchases are resumed step by step"
-		}
-	}
-	return s, nil
 }
 
 // endpoints are where webhooks go: those of the caller named default and of the operator by the settings, all others

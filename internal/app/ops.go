@@ -32,6 +32,9 @@ func newMetrics(s config.Settings, r Roles, version string) *metrics.Metrics {
 	} {
 		m.SetSetting(name, value)
 	}
+	if r.Worker {
+		m.Swept(time.Now()) // or the alert for a sweep that is stuck would never see one that did not begin
+	}
 	return m
 }
 

@@ -65,6 +65,8 @@ type Config struct {
 }
 
 const (
+	// stale is how old the distributor's figure may be by its own document.
+	stale = 30 * time.Second
 	// pulse is the longest time between two readings of what other workers know.
 	pulse = time.Second
 	// takenFor is how long what was taken for an order counts when its purchase does not come.
@@ -102,7 +104,7 @@ func New(cfg Config) *Watch {
 		cfg.Interval = time.Minute
 	}
 	if cfg.Stale == 0 {
-		cfg.Stale = min(30*time.Second, cfg.Interval/2)
+		cfg.Stale = min(stale, cfg.Interval/2)
 	}
 	return &Watch{Config: cfg, taken: map[topup.ID]taking{}}
 }

@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"recarga/distributor"
+	"recarga/topup"
 )
 
 const (
@@ -21,6 +22,7 @@ const (
 // ask the distributor once. It is safe for concurrent use.
 type Cache struct {
 	asker  Asker
+	record func(context.Context, topup.BalanceReading)
 	flight singleflight.Group
 
 	mu   sync.Mutex
@@ -28,8 +30,14 @@ type Cache struct {
 	at   time.Time // when it came; zero: there is none
 }
 
-// NewCache keeps what a distributor answers.
-func NewCache(asker Asker) *Cache { return &Cache{asker: asker} }
+// NewCache keeps what a distributor answers. record gets each answer, for the other processes; it must not fail for
+// long. Nil: nobody gets it.
+func NewCache(asker Asker, record func(context.Context, topup.BalanceReading)) *Cache {
+	if record == nil {
+		record = func(context.Context, topup.BalanceReading) {}
+	}
+	return &Cache{asker: asker, record: record}
+}
 
 // Balance is the balance as it was within Fresh. Errors: those of the distributor, and of ctx.
 func (c *Cache) Balance(ctx context.Context) (distributor.Balance, error) {
@@ -57,9 +65,13 @@ func (c *Cache) Last() (b distributor.Balance, at time.Time) {
 func (c *Cache) fetch(ctx context.Context) (distributor.Balance, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 	defer cancel()
+	from := time.Now().Add(-stale)
 	b, err := c.asker.Balance(ctx)
 	if err != nil {
 		return b, err
+	}
+	if amount, err := topup.ParseBalance(b.Amount); err == nil {
+		c.record(ctx, topup.BalanceReading{Amount: amount, Currency: b.Currency, From: from, At: time.Now()})
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

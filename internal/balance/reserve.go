@@ -2,7 +2,6 @@ package balance
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"recarga/topup"
@@ -51,7 +50,7 @@ func (w *Watch) end(o topup.Order, r topup.Result, from, at time.Time) {
 		if said.Amount = amount; err == nil && w.see(said) {
 			w.fresh = &said
 		}
-	case r.Code == topup.CodeInsufficientFunds || r.HTTPStatus == http.StatusPaymentRequired:
+	case r.OutOfBalance():
 		said.Amount = o.Amount - 1
 		if !w.known.At.IsZero() {
 			said.Amount = min(said.Amount, w.known.Amount)

@@ -39,16 +39,16 @@ type Journal interface {
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
 	// Conclude adds to orders that are unknown what the evidence says of them.
 	Conclude(ctx context.Context, orders []topup.Order) error
-	Overview(ctx context.Context, now time.Time) (search.Overview, error)
-	Disputed(ctx context.Context) (n int64, since time.Time, err error)
+	Overview(ctx context.Context, now time.Time, over search.Range) (search.Overview, error)
 	Event(ctx context.Context, id string) (topup.Event, error)
-	EndpointHealth(ctx context.Context, caller, url string) (topup.EndpointHealth, error)
-	// WaitingByPriority counts the orders that wait to be bought.
-	WaitingByPriority(ctx context.Context) (map[topup.Priority]int64, error)
+	// EndpointsHealth has the endpoints that fail or are disabled.
+	EndpointsHealth(ctx context.Context) (map[topup.EndpointAddress]topup.EndpointHealth, error)
 	// Balance is the latest that the workers recorded; At is zero before there is one.
 	Balance(ctx context.Context) (topup.BalanceStanding, error)
 	// BalancesSince are the readings, the oldest first.
 	BalancesSince(ctx context.Context, since time.Time) ([]topup.BalanceReading, error)
+	// BalanceChangesSince are what no order explains.
+	BalanceChangesSince(ctx context.Context, since time.Time) ([]topup.BalanceChange, error)
 }
 
 // Orders are the operations on orders and events: producer.Producer, which documents their errors.
@@ -70,19 +70,9 @@ type Callers interface {
 	List(ctx context.Context) ([]topup.Caller, error)
 }
 
-// Breaker reports whether purchases are deferred because the distributor fails.
-type Breaker interface {
-	Breaker(ctx context.Context) (BreakerState, error)
-}
-
-// BreakerState is why purchases are deferred; of the zero value none are.
-type BreakerState struct {
-	// Open: purchases are deferred.
-	Open bool
-	// Until is when the next purchase is let through; zero where that is not known.
-	Until time.Time
-	// Reason is why it opened.
-	Reason string
+// Purchases reports what keeps purchases from being made: coordination.SharedState.
+type Purchases interface {
+	Restrictions(ctx context.Context) (topup.Restrictions, error)
 }
 
 // Config is what a console is made of. Every part is needed but those that say otherwise.
@@ -107,8 +97,8 @@ type Config struct {
 	Callers Callers
 	// Catalog is what the filter offers. The zero one stands for topup.DefaultCatalog.
 	Catalog topup.Catalog
-	// Breaker may be nil: then nothing is said of it.
-	Breaker Breaker
+	// Purchases are what the workers share about the distributor.
+	Purchases Purchases
 	// Rate is the limit of requests to the distributor, in words; empty: there is none.
 	Rate string
 	// Log defaults to slog.Default().
@@ -156,7 +146,7 @@ func New(cfg Config) (*Console, error) {
 		return nil, err
 	}
 	c := &Console{cfg: cfg, sessions: newSessions(cfg), etag: etag, pages: parsed}
-	c.now = &snapshot{c: c}
+	c.now = &snapshot{c: c, last: map[string]glance{}, keep: map[string]time.Time{}}
 	c.handler = c.routes()
 	return c, nil
 }

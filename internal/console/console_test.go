@@ -1,8 +1,6 @@
 package console_test
 
 import (
-	"context"
-	"errors"
 	"net/http"
 	"strings"
 	"testing"
@@ -11,7 +9,6 @@ import (
 	"recarga/internal/access"
 	"recarga/internal/console"
 	"recarga/internal/controls"
-	"recarga/internal/journal/search"
 	"recarga/internal/testkit"
 	"recarga/tasks"
 	"recarga/topup"
@@ -194,56 +191,6 @@ func TestHeaders(t *testing.T) {
 		b.get("/console/assets/" + file).want(200)
 	}
 	b.get("/console/assets/none.js").want(http.StatusNotFound)
-}
-
-func TestOverview(t *testing.T) {
-	s := busy(t)
-	s.enter().get("/console/").want(200, "2 unknown", "Money may have moved", "Oldest waiting", "Queue topups", "running",
-		"<svg", "half of them")
-}
-
-// downBreaker is open.
-type downBreaker struct{}
-
-func (downBreaker) Breaker(context.Context) (console.BreakerState, error) {
-	return console.BreakerState{Open: true, Until: time.Now().Add(time.Minute), Reason: "9 of 10 calls failed"}, nil
-}
-
-func TestOverviewShowsTheBreaker(t *testing.T) {
-	s := open(t, func(c *console.Config) { c.Breaker = downBreaker{} })
-	s.enter().get("/console/").want(200, "Purchases are deferred", "9 of 10 calls failed")
-}
-
-func TestOverviewShowsWhatWaits(t *testing.T) {
-	s := open(t, func(c *console.Config) { c.Rate = "200 a minute" })
-	r := topup.Request{ID: "BULK", Caller: "default", Phone: ana, Product: "MOVISTAR_TAE", Amount: topup.Pesos(10),
-		Priority: topup.PriorityBulk}
-	_, _, err := s.journal.Accept(t.Context(), r, time.Now())
-	must(t, err)
-	b := s.enter()
-	b.get("/console/").want(200, "Limit</dt><dd>200 a minute", "Waiting, bulk</dt><dd>1<", "Waiting, high</dt><dd>0<")
-	b.get("/console/orders/BULK").want(200, "Priority</dt><dd>bulk", "waits: bulk orders share what the others leave")
-}
-
-func TestOverviewShowsTheBalance(t *testing.T) {
-	s := open(t)
-	b := s.enter()
-	if strings.Contains(b.get("/console/").body, "Balance at the distributor") {
-		t.Error("a balance is shown before there is one")
-	}
-	var r topup.BalanceReading
-	for i := range 3 {
-		at := time.Now().Add(time.Duration(i-3) * 10 * time.Minute)
-		r = topup.BalanceReading{Amount: topup.Pesos(int64(12_345 - i*100)), Currency: "USD", From: at, At: at}
-		must(t, s.journal.RecordBalance(t.Context(), r))
-	}
-	s.url = s.listen(s.config) // whose overview is not the former one, kept for a moment
-	s.enter().get("/console/").want(200, "12\u202f145.00 <small>USD", "asked 10 min ago",
-		"<polyline points=\"0.0,2.0 300.0,30.0 600.0,58.0 ")
-	_, _, err := s.journal.SetBalanceLow(t.Context(), r, topup.Pesos(20_000), false, time.Now())
-	must(t, err)
-	s.url = s.listen(s.config)
-	s.enter().get("/console/").want(200, "The balance is low", "12\u202f145.00 USD are left")
 }
 
 func TestSearch(t *testing.T) {
@@ -524,20 +471,11 @@ func TestRedisIsGone(t *testing.T) {
 	redis.Kill()
 	b := newBrowser(t, at)
 	b.login(adminKey)
-	b.get("/console/").want(200, "Redis does not answer", "2 unknown")
+	page := b.get("/console/").want(200, "Redis does not answer", "2 unknown", "Queues <span class=\"badge plain\">not known")
+	if strings.Contains(page.body, "Queue topups") {
+		t.Error("queues are shown that nobody can see")
+	}
 	b.post("/console/queues/topups/pause", "reason", "x").to("/console/") // the book has it
 	b.get("/console/controls").want(200, "all purchases")
 	b.post("/console/queues/topups/resume", "reason", "x").want(http.StatusServiceUnavailable, "still paused in Redis")
-}
-
-func TestJournalIsGone(t *testing.T) {
-	s := open(t, func(c *console.Config) { c.Journal = gone{c.Journal} })
-	s.enter().get("/console/").want(http.StatusInternalServerError, "The journal does not answer")
-}
-
-// gone is a book whose database does not answer.
-type gone struct{ console.Journal }
-
-func (gone) Overview(context.Context, time.Time) (search.Overview, error) {
-	return search.Overview{}, errors.New("connection refused")
 }

@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 
 	"recarga/internal/params"
 	"recarga/producer"
@@ -105,33 +104,28 @@ type endpointView struct {
 }
 
 func (c *Console) callers(w http.ResponseWriter, r *http.Request, _ operator) error {
-	all, err := c.cfg.Callers.List(r.Context())
+	callers, err := c.cfg.Callers.List(r.Context())
+	if err != nil {
+		return err
+	}
+	health, err := c.cfg.Journal.EndpointsHealth(r.Context())
 	if err != nil {
 		return err
 	}
 	// Of the one of the settings the registry has limits alone.
-	all = slices.DeleteFunc(all, func(c topup.Caller) bool { return c.Name == topup.DefaultCaller })
-	views := make([]callerView, len(all))
-	for i, caller := range all {
+	callers = slices.DeleteFunc(callers, func(c topup.Caller) bool { return c.Name == topup.DefaultCaller })
+	views := make([]callerView, len(callers))
+	for i, caller := range callers {
 		endpoints := caller.Endpoints
 		if caller.CallbackURL != "" {
 			endpoints = append([]topup.CallerEndpoint{{Name: topup.DefaultEndpoint, URL: caller.CallbackURL}}, endpoints...)
 		}
 		views[i].Caller = caller
 		for _, e := range endpoints {
-			h, err := c.cfg.Journal.EndpointHealth(r.Context(), caller.Name, e.URL)
-			if err != nil {
-				return err
-			}
+			h := health[topup.EndpointAddress{Caller: caller.Name, URL: e.URL}]
 			views[i].Endpoints = append(views[i].Endpoints, endpointView{e, h})
 		}
 	}
 	c.show(w, r, http.StatusOK, "callers", view{Title: "Callers", Data: views})
 	return nil
-}
-
-func (s *snapshot) forget() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.until = time.Time{}
 }

@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/url"
+	"reflect"
 	"time"
 
 	"recarga/internal/bulk"
@@ -32,3 +33,6 @@ func (c *Console) Routes() (all []Route) {
 
 // Templates are the sources of the pages.
 var Templates = pages
+
+// Glance is what the overview shows.
+var Glance = reflect.TypeFor[glance]()

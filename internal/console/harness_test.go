@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -77,7 +78,7 @@ func open(tb testing.TB, change ...func(*console.Config)) *site {
 	s.config = console.Config{
 		AdminKey: adminKey, Operators: access.NewOperators(s.journal), Journal: s.journal,
 		Orders: producer.New(s.journal, s.queue, log), Queue: s.queue,
-		Callers: callers.New(s.journal, adminKey, true), Log: log, Version: "v1.0.0",
+		Callers: callers.New(s.journal, adminKey, true), Purchases: restricted{}, Log: log, Version: "v1.0.0",
 	}
 	s.config.Controls = controls.Desk{Book: s.journal, Queue: s.queue, Callers: callers.New(s.journal, adminKey, true),
 		Catalog: topup.DefaultCatalog(), Log: log}
@@ -95,6 +96,14 @@ func (s *site) openQueue(url string, log *slog.Logger) *queue.Queue {
 	s.tb.Cleanup(func() { must(s.tb, q.Close()) })
 	return q
 }
+
+// restricted is what keeps purchases from being made.
+type restricted struct {
+	now topup.Restrictions
+	err error
+}
+
+func (r restricted) Restrictions(context.Context) (topup.Restrictions, error) { return r.now, r.err }
 
 // listen starts another process's HTTP side over the same journal and Redis.
 func (s *site) listen(cfg console.Config) string {

@@ -38,8 +38,8 @@ type chip struct {
 // filterForm is the filter as it was typed.
 type filterForm struct {
 	// Texts of the query, also those that are wrong; Products are what the field offers.
-	State, Disputed, Caller, Product, Phone, Since, Until string
-	Products                                              []string
+	State, Disputed, Caller, Product, Phone, Since, Until, FinishedSince, FinishedUntil string
+	Products                                                                            []string
 }
 
 func (c *Console) orders(w http.ResponseWriter, r *http.Request, _ operator) error {
@@ -95,7 +95,8 @@ func (c *Console) found(w http.ResponseWriter, r *http.Request, name string) err
 	return nil
 }
 
-var filterNames = []string{"state", "disputed", "caller", "product", "phone", "since", "until"}
+var filterNames = []string{"state", "disputed", "caller", "product", "phone", "since", "until", "finished_since",
+	"finished_until"}
 
 // kept is what of a query chooses things, whatever page of them.
 func kept(q url.Values, names []string) url.Values {
@@ -119,7 +120,8 @@ func (c *Console) formOf(q url.Values) filterForm {
 	return filterForm{
 		State: q.Get("state"), Disputed: q.Get("disputed"), Caller: q.Get("caller"), Product: q.Get("product"),
 		Phone: q.Get("phone"),
-		Since: q.Get("since"), Until: q.Get("until"), Products: c.productIDs(q.Get("product")),
+		Since: q.Get("since"), Until: q.Get("until"), FinishedSince: q.Get("finished_since"),
+		FinishedUntil: q.Get("finished_until"), Products: c.productIDs(q.Get("product")),
 	}
 }
 
@@ -162,6 +164,8 @@ func (c *Console) filterOf(ctx context.Context, q url.Values) (search.Filter, er
 		Phone:    params.Read(&given, "phone", topup.ParsePhone), Cursor: q.Get("cursor"),
 	}
 	f.Since, f.Until = span(&given)
+	f.FinishedSince = params.Read(&given, "finished_since", timeOf("finished_since"))
+	f.FinishedUntil = params.Read(&given, "finished_until", timeOf("finished_until"))
 	err := search.ProductFilter(ctx, c.cfg.Catalog, c.cfg.Journal.List, f.Caller, "product", f.Product)
 	return f, errors.Join(given.Err(), err)
 }

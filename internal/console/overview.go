@@ -3,7 +3,9 @@ package console
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"sync"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"recarga/internal/journal/search"
+	"recarga/internal/known"
 	"recarga/internal/queue"
 	"recarga/tasks"
 	"recarga/topup"
@@ -22,38 +25,46 @@ const (
 	// asked once. One that takes long is shown glanceShare times as long.
 	glanceFresh = 2 * time.Second
 	glanceShare = 10
-	// balanceSpan is how far the trend of recorded balances goes back.
-	balanceSpan = 24 * time.Hour
 	// queuePatience bounds what the page waits for Redis: what the journal says is shown without it.
 	queuePatience = 2 * time.Second
 )
 
-// glance is the overview as its page shows it.
+// glance is the overview as its page shows it. What is read elsewhere is a known.Figure, so that each panel says when
+// it is not known.
 type glance struct {
-	search.Overview
-	// At is when the journal was read.
+	// At is when it was read.
 	At time.Time
-	// Disputed are the orders whose final state is contradicted, the first since DisputedSince.
-	Disputed      int64
-	DisputedSince time.Time
-	// States are all states in their order.
-	States []stateCount
-	// Queues are asynq's, in the order of their names; QueueError says why there are none.
-	Queues     []queue.Info
-	QueueError string
-	// Orders, Settled and Good count the last hour: placed, final, and succeeded.
-	Orders, Settled, Good int64
-	// P50 and P99 are from placed to final, of the last hour. PerMinute draws its orders.
-	P50, P99  time.Duration
-	PerMinute chart
-	// Balance is nil where none was recorded. Breaker is why purchases are deferred.
-	Balance *balanceView
-	Breaker BreakerState
-	// Waiting are the orders that wait, by priority.
-	Waiting []waiting
-	Rate    string
+	// Ranges lead to the same page of another range.
+	Ranges []chip
+	// Orders are what the journal says of orders and events.
+	Orders known.Figure[ordersGlance]
+	// Balance is the distributor's, as any process read it last.
+	Balance known.Figure[balanceGlance]
 	// Controls are the pauses and limits that people have set.
-	Controls []desk.ControlStanding
+	Controls known.Figure[[]desk.ControlStanding]
+	// Purchases are what keeps them from being made, as the workers say it in Redis.
+	Purchases known.Figure[purchasesGlance]
+	// Queues are asynq's, in the order of their names.
+	Queues known.Figure[[]queue.Info]
+	// Rate is the setting.
+	Rate string
+}
+
+// ordersGlance is what the journal says of orders and events.
+type ordersGlance struct {
+	search.Overview
+	// Range is what it looks back on, in words.
+	Range string
+	// Open are the states that an order leaves again, Final those that it has for ever.
+	Open, Final []stateCount
+	// Good, Bad, Canceled and Doubt count the orders of the range: succeeded, failed, canceled, and unknown now.
+	Good, Bad, Canceled, Doubt int64
+	// Chart draws them.
+	Chart chart
+	// Lines are the orders that wait, by priority.
+	Lines []waiting
+	// until is when its last bar ends.
+	until time.Time
 }
 
 // waiting is how many orders of a priority wait.
@@ -69,151 +80,322 @@ type stateCount struct {
 	Count int64
 }
 
-// balanceView is the latest balance that the workers recorded.
-type balanceView struct {
+// Unknown counts the orders that are held.
+func (g ordersGlance) Unknown() int64 { return g.ByState[topup.StateUnknown] }
+
+// Share is a count in percent of the orders of the range that were bought, failed, or may have been bought: a doubt is
+// no success. Those that their callers withdrew are none of them. It is -1 where there are none at all.
+func (g ordersGlance) Share(n int64) float64 {
+	all := g.Good + g.Bad + g.Doubt
+	if all == 0 {
+		return -1
+	}
+	return float64(n) / float64(all) * 100
+}
+
+// named is how long a kind of things took.
+type named struct {
+	// Name says what they are.
+	Name string
+	search.Times
+}
+
+// Took are the times of the range.
+func (g ordersGlance) Took() []named {
+	return []named{
+		{"An order, to its end", g.Ended}, {"A call of the distributor", g.Purchases}, {"A try of a webhook", g.Tries},
+	}
+}
+
+// List leads to the orders of a state in the range.
+func (g ordersGlance) List(state topup.State) string {
+	return address(g.listed(state, g.Since, g.until), "orders")
+}
+
+// listed chooses the orders that came to a state in a time: ended ones by their end, unknown ones by when they were
+// placed.
+func (g ordersGlance) listed(state topup.State, since, until time.Time) url.Values {
+	from, to := since.UTC().Format(time.RFC3339), until.UTC().Format(time.RFC3339)
+	if state == topup.StateUnknown {
+		return query("state", state, "since", from, "until", to)
+	}
+	q := query("finished_since", from, "finished_until", to)
+	if state != "" {
+		q.Set("state", string(state))
+	}
+	return q
+}
+
+// purchasesGlance is what keeps purchases from being made.
+type purchasesGlance struct {
+	// PausedUntil is when requests may be sent again that the distributor did not want; zero: it wants them.
+	PausedUntil time.Time
+	// Outages are those of operators, the oldest first.
+	Outages []outageGlance
+}
+
+// outageGlance is an operator's outage.
+type outageGlance struct {
+	// Operator is whose it is.
+	Operator string
+	topup.Outage
+	// Waiting are its orders that wait; not known where the journal is not.
+	Waiting known.Figure[int64]
+}
+
+// cause is what most of an outage's failures were.
+type cause struct {
+	// Name is the code, or what there was instead; Times is how many were it, Of how many were counted.
+	Name      string
+	Times, Of int
+}
+
+// Cause is nil where nobody counted.
+func (g outageGlance) Cause() *cause {
+	name, times, of := g.Outage.Cause()
+	if name == "" {
+		return nil
+	}
+	return &cause{name, times, of}
+}
+
+// Deferred reports whether some purchases are not made at once.
+func (g purchasesGlance) Deferred() bool { return !g.PausedUntil.IsZero() || len(g.Outages) > 0 }
+
+// snapshot keeps the latest glance of each range for a moment.
+type snapshot struct {
+	c  *Console
+	mu sync.Mutex
+
+	last map[string]glance // by the range's name
+	keep map[string]time.Time
+}
+
+func (s *snapshot) forget() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	clear(s.keep)
+}
+
+func (s *snapshot) get(ctx context.Context, over search.Range) glance {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now().UTC()
+	if now.Before(s.keep[over.Name]) {
+		return s.last[over.Name]
+	}
+	g := s.c.glance(ctx, now, over)
+	s.last[over.Name], s.keep[over.Name] = g, time.Now().Add(max(glanceFresh, glanceShare*time.Since(now)))
+	return g
+}
+
+// glance reads all that there is to see. What cannot be read is not known, and the log says why.
+func (c *Console) glance(ctx context.Context, now time.Time, over search.Range) glance {
+	g := glance{At: now, Rate: c.cfg.Rate}
+	for _, r := range search.Ranges() {
+		g.Ranges = append(g.Ranges, chip{r.Name, address(query("range", r.Name)), r.Name == over.Name})
+	}
+	g.Orders = seen(ctx, c, "orders", func() (ordersGlance, error) { return c.ordersGlance(ctx, now, over) })
+	g.Balance = seen(ctx, c, "balance", func() (balanceGlance, error) { return c.balanceGlance(ctx, now, over) })
+	g.Controls = seen(ctx, c, "controls", func() ([]desk.ControlStanding, error) { return c.cfg.Controls.Standings(ctx) })
+	asking, cancel := context.WithTimeout(ctx, queuePatience)
+	defer cancel()
+	g.Queues = seen(ctx, c, "queues", func() ([]queue.Info, error) { return c.queuesGlance(asking) })
+	g.Purchases = seen(ctx, c, "purchases", func() (purchasesGlance, error) {
+		return c.purchasesGlance(asking, now, g.Orders)
+	})
+	return g
+}
+
+// seen is what was read for a panel.
+func seen[T any](ctx context.Context, c *Console, panel string, read func() (T, error)) known.Figure[T] {
+	value, err := read()
+	if err != nil && ctx.Err() == nil {
+		c.cfg.Log.WarnContext(ctx, "overview not complete", "panel", panel, "error", err)
+	}
+	return known.Of(value, err)
+}
+
+func (c *Console) ordersGlance(ctx context.Context, now time.Time, over search.Range) (ordersGlance, error) {
+	o, err := c.cfg.Journal.Overview(ctx, now, over)
+	if err != nil {
+		return ordersGlance{}, err
+	}
+	g := ordersGlance{Overview: o, Range: "last " + over.Name}
+	g.until = o.Since.Add(time.Duration(over.Bars) * over.Bar)
+	for _, f := range topup.StateTable() {
+		one := stateCount{f, o.ByState[f.State]}
+		if f.State.Final() {
+			g.Final = append(g.Final, one)
+		} else {
+			g.Open = append(g.Open, one)
+		}
+	}
+	for _, p := range topup.Priorities() {
+		line := waiting{Priority: p}
+		for _, n := range o.Waiting[p] {
+			line.Count += n
+		}
+		g.Lines = append(g.Lines, line)
+	}
+	g.draw(over)
+	return g, nil
+}
+
+// draw sums up the range, and draws it.
+func (g *ordersGlance) draw(over search.Range) {
+	layout := "15:04"
+	if over.Bar*time.Duration(over.Bars) > 48*time.Hour {
+		layout = "Mon 2 Jan 15:04"
+	}
+	var bars []bar
+	for i, states := range g.Bars {
+		from := g.Since.Add(time.Duration(i) * over.Bar)
+		b := bar{
+			Label: from.Local().Format(layout), Good: max(states[topup.StateSucceeded], 0),
+			Bad:   max(states[topup.StateFailed]+states[topup.StateCanceled], 0),
+			Doubt: states[topup.StateUnknown], Link: address(g.listed("", from, from.Add(over.Bar)), "orders"),
+		}
+		g.Good += states[topup.StateSucceeded]
+		g.Bad += states[topup.StateFailed]
+		g.Canceled += states[topup.StateCanceled]
+		g.Doubt += states[topup.StateUnknown]
+		bars = append(bars, b)
+	}
+	g.Chart = barChart(bars)
+}
+
+func (c *Console) queuesGlance(ctx context.Context) (all []queue.Info, err error) {
+	queues, err := c.cfg.Queue.Glance(ctx)
+	for _, name := range []string{tasks.QueueTopups, tasks.QueueWebhooks} {
+		if info, ok := queues[name]; ok {
+			all = append(all, info)
+		}
+	}
+	return all, err
+}
+
+func (c *Console) purchasesGlance(
+	ctx context.Context, now time.Time, orders known.Figure[ordersGlance],
+) (g purchasesGlance, err error) {
+	restrictions, err := c.cfg.Purchases.Restrictions(ctx)
+	if err != nil {
+		return g, err
+	}
+	if now.Before(restrictions.PausedUntil) {
+		g.PausedUntil = restrictions.PausedUntil
+	}
+	for _, operator := range slices.Sorted(maps.Keys(restrictions.Outages)) {
+		one := outageGlance{Operator: operator, Outage: restrictions.Outages[operator]}
+		if o := orders.Read(); o != nil {
+			one.Waiting = known.Of(o.waitingFor(operator), nil)
+		}
+		g.Outages = append(g.Outages, one)
+	}
+	slices.SortStableFunc(g.Outages, func(a, b outageGlance) int { return a.Since.Compare(b.Since) })
+	return g, nil
+}
+
+// waitingFor counts the orders that wait of an operator's products.
+func (g ordersGlance) waitingFor(operator string) (n int64) {
+	for _, products := range g.Waiting {
+		for product, count := range products {
+			if topup.OperatorOf(product) == operator {
+				n += count
+			}
+		}
+	}
+	return n
+}
+
+// balanceGlance is the balance at the distributor.
+type balanceGlance struct {
+	// Recorded: there has been a reading. All else is zero without one.
+	Recorded bool
 	// Amount is exact, in the distributor's Currency.
 	Amount   json.Number
 	Currency string
 	// At is when the distributor gave it.
 	At time.Time
-	// Low: it is below RECARGA_BALANCE_LOW. Trend draws what was recorded before.
+	// Low: it is below RECARGA_BALANCE_LOW. Trend draws what was recorded in the range.
 	Low   bool
 	Trend chart
+	// Drift is what left the account within a day without an order to explain it, and DriftEver since the first reading.
+	Drift, DriftEver json.Number
+	// Spent is what left it within a day, and Lasts how long the rest lasts at that pace; 0: nothing was spent, or too
+	// little of a day is recorded.
+	Spent json.Number
+	Lasts time.Duration
 }
 
-// Unknown counts the orders that are held.
-func (g glance) Unknown() int64 { return g.ByState[topup.StateUnknown] }
+// Drifted reports whether anything left the account within a day without an order to explain it.
+func (g balanceGlance) Drifted() bool { return g.Drift != exactly(0) }
 
-// SuccessRate is in percent of what became final; -1 when nothing did.
-func (g glance) SuccessRate() float64 {
-	if g.Settled == 0 {
-		return -1
+const (
+	// paceOf is the time whose pace is said to go on, and paceLeast how much of it must have been recorded.
+	paceOf, paceLeast = 24 * time.Hour, time.Hour
+	// trendPoints is how many readings a line has at most.
+	trendPoints = 300
+)
+
+func (c *Console) balanceGlance(ctx context.Context, now time.Time, over search.Range) (g balanceGlance, err error) {
+	latest, err := c.cfg.Journal.Balance(ctx)
+	if err != nil || latest.At.IsZero() {
+		return g, err
 	}
-	return float64(g.Good) / float64(g.Settled) * 100
-}
-
-// snapshot keeps the latest glance for a moment.
-type snapshot struct {
-	c  *Console
-	mu sync.Mutex
-
-	last  glance
-	until time.Time
-}
-
-func (s *snapshot) get(ctx context.Context) (glance, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := time.Now().UTC()
-	if now.Before(s.until) {
-		return s.last, nil
+	since, dayAgo := over.Since(now), now.Add(-paceOf)
+	from := dayAgo
+	if since.Before(from) {
+		from = since
 	}
-	o, err := s.c.cfg.Journal.Overview(ctx, now)
+	readings, err := c.cfg.Journal.BalancesSince(ctx, from)
 	if err != nil {
-		return glance{}, err
+		return g, err
 	}
-	disputed, since, err := s.c.cfg.Journal.Disputed(ctx)
+	changes, err := c.cfg.Journal.BalanceChangesSince(ctx, dayAgo)
 	if err != nil {
-		return glance{}, err
+		return g, err
 	}
-	keep := max(glanceFresh, glanceShare*time.Since(now))
-	g := glance{Overview: o, At: now, Disputed: disputed, DisputedSince: since}
-	if g.Balance, err = s.standing(ctx, now); err != nil {
-		return glance{}, err
-	}
-	for _, f := range topup.StateTable() {
-		g.States = append(g.States, stateCount{f, o.ByState[f.State]})
-	}
-	g.hour()
-	asking, cancel := context.WithTimeout(ctx, queuePatience)
-	defer cancel()
-	queues, err := s.c.cfg.Queue.Glance(asking)
-	if err != nil {
-		g.QueueError = err.Error()
-	}
-	for _, name := range []string{tasks.QueueTopups, tasks.QueueWebhooks} {
-		if info, ok := queues[name]; ok {
-			g.Queues = append(g.Queues, info)
+	var drift topup.Amount
+	for _, change := range changes {
+		if change.Kind == topup.BalanceDrift {
+			drift += change.Amount
 		}
 	}
-	if s.c.cfg.Breaker != nil {
-		if g.Breaker, err = s.c.cfg.Breaker.Breaker(asking); err != nil {
-			s.c.cfg.Log.WarnContext(ctx, "breaker not read", "error", err)
-		}
+	g = balanceGlance{
+		Recorded: true, Amount: exactly(latest.Amount), Currency: latest.Currency, At: latest.At, Low: latest.Low,
+		Drift: exactly(drift), DriftEver: exactly(latest.Drift),
 	}
-	if err := g.countWaiting(ctx, s.c.cfg); err != nil {
-		return glance{}, err
+	spent, within := spentOf(readings, dayAgo)
+	g.Spent = exactly(spent)
+	if spent > 0 && within >= paceLeast && latest.Amount > 0 {
+		g.Lasts = time.Duration(float64(latest.Amount) / float64(spent) * float64(within))
 	}
-	if g.Controls, err = s.c.cfg.Controls.Standings(ctx); err != nil {
-		return glance{}, err
-	}
-	s.last, s.until = g, time.Now().Add(keep)
+	g.Trend = lineChart(trend(readings, since), g.Currency)
 	return g, nil
 }
 
-func (g *glance) countWaiting(ctx context.Context, cfg Config) error {
-	counts, err := cfg.Journal.WaitingByPriority(ctx)
-	for _, p := range topup.Priorities() {
-		g.Waiting = append(g.Waiting, waiting{p, counts[p]})
+// spentOf is what left the balance since a time, and in what time. A rise is a deposit, which is not set against it.
+func spentOf(readings []topup.BalanceReading, since time.Time) (spent topup.Amount, within time.Duration) {
+	readings = slices.DeleteFunc(slices.Clone(readings), func(r topup.BalanceReading) bool { return r.At.Before(since) })
+	for i := 1; i < len(readings); i++ {
+		spent += max(readings[i-1].Amount-readings[i].Amount, 0)
 	}
-	g.Rate = cfg.Rate
-	return err
+	if len(readings) > 0 {
+		within = readings[len(readings)-1].At.Sub(readings[0].At)
+	}
+	return spent, within
 }
 
-// hour sums up the last hour.
-func (g *glance) hour() {
-	var bars []bar
-	for i, minute := range g.Minutes {
-		at := g.At.Local().Truncate(time.Minute).Add(time.Duration(i-len(g.Minutes)+1) * time.Minute)
-		b := bar{Label: at.Format("15:04")}
-		for state, n := range minute {
-			g.Orders += n
-			switch {
-			case state == topup.StateSucceeded:
-				g.Good += n
-				b.Good += n
-			case state == topup.StateUnknown:
-				b.Doubt += n
-			case state.Final():
-				b.Bad += n
-			default:
-				b.Open += n
-			}
-			if state.Final() {
-				g.Settled += n
-			}
+// trend are points of the readings since a time, of which the latest is one.
+func trend(readings []topup.BalanceReading, since time.Time) (points []point) {
+	step := (len(readings) + trendPoints - 1) / trendPoints
+	for i, r := range readings {
+		if !r.At.Before(since) && (len(readings)-1-i)%step == 0 {
+			points = append(points, point{r.At, float64(r.Amount) / 100})
 		}
-		bars = append(bars, b)
 	}
-	g.PerMinute = barChart(bars)
-	latencies := slices.Sorted(slices.Values(g.Latencies))
-	g.P50, g.P99 = quantile(latencies, 0.5), quantile(latencies, 0.99)
-}
-
-func quantile(sorted []time.Duration, q float64) time.Duration {
-	if len(sorted) == 0 {
-		return 0
-	}
-	return sorted[int(q*float64(len(sorted)-1))]
-}
-
-// standing is the balance as the workers recorded it; nil where they have not.
-func (s *snapshot) standing(ctx context.Context, now time.Time) (*balanceView, error) {
-	latest, err := s.c.cfg.Journal.Balance(ctx)
-	if err != nil || latest.At.IsZero() {
-		return nil, err
-	}
-	readings, err := s.c.cfg.Journal.BalancesSince(ctx, now.Add(-balanceSpan))
-	if err != nil {
-		return nil, err
-	}
-	v := &balanceView{Amount: exactly(latest.Amount), Currency: latest.Currency, At: latest.At, Low: latest.Low}
-	var points []point
-	for _, r := range readings {
-		points = append(points, point{r.At, float64(r.Amount) / 100})
-	}
-	v.Trend = lineChart(points)
-	return v, nil
+	return points
 }
 
 // exactly is a balance with its decimals.
@@ -222,10 +404,15 @@ func exactly(hundredths topup.Amount) json.Number {
 }
 
 func (c *Console) overview(w http.ResponseWriter, r *http.Request, _ operator) error {
-	g, err := c.now.get(r.Context())
-	if err != nil {
-		return err
+	over := search.Ranges()[0]
+	if name := r.URL.Query().Get("range"); name != "" {
+		at := slices.IndexFunc(search.Ranges(), func(r search.Range) bool { return r.Name == name })
+		if at < 0 {
+			return &problem{http.StatusUnprocessableEntity, (&topup.FieldError{Field: "range", Value: name,
+				Allowed: "hour, day or week"}).Error()}
+		}
+		over = search.Ranges()[at]
 	}
-	c.show(w, r, http.StatusOK, "overview", view{Title: "Overview", Live: true, Data: g})
+	c.show(w, r, http.StatusOK, "overview", view{Title: "Overview", Live: true, Data: c.now.get(r.Context(), over)})
 	return nil
 }

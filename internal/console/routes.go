@@ -43,7 +43,7 @@ func (c *Console) table() []route {
 		{pattern: "GET " + Path + "/login", page: c.loginPage, query: []string{"next"}},
 		{pattern: "POST " + Path + "/login", page: c.login, form: []string{"next", "name", "key"}},
 		{pattern: "POST " + Path + "/logout", page: c.logout},
-		{pattern: "GET " + Path + "/{$}", page: c.overview},
+		{pattern: "GET " + Path + "/{$}", page: c.overview, query: []string{"range"}},
 		{pattern: "GET " + Path + "/orders", page: c.orders, query: append([]string{"q", "cursor"}, filterNames...)},
 		{pattern: "GET " + Path + "/orders/{id}", page: c.order, query: []string{"done"}},
 		{pattern: "GET " + Path + "/orders/{id}/resolve", page: c.resolvePage},

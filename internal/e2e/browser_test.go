@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -65,7 +66,7 @@ func TestConsoleInABrowser(t *testing.T) {
 			b.name = look.name
 			b.do("login", chromedp.Navigate(b.url+"/console/"), chromedp.WaitVisible("#key"),
 				chromedp.SendKeys("#name", "Ana"), chromedp.SendKeys("#key", adminKey+kb.Enter), chromedp.WaitVisible(".tiles"))
-			b.sees(" unknown", "Orders per minute", "Queue topups")
+			b.sees(" unknown", "Orders by when they ended", "Queue topups")
 			b.do("balance", chromedp.WaitVisible(".big")) // comes by itself: the page is live
 			b.picture("overview")
 			b.do("list", chromedp.Navigate(b.url+"/console/orders"), chromedp.WaitVisible("table"))
@@ -119,6 +120,23 @@ func anHour(t *testing.T, w *world) {
 		}
 	}
 	if err := j.Close(); err != nil {
+		t.Fatal(err)
+	}
+	endedThen(t, strings.TrimPrefix(w.env["RECARGA_DATABASE_URL"], "sqlite:"))
+}
+
+// endedThen has the orders of a book counted at the times of their ends: the book itself counts them when they are
+// written.
+func endedThen(t *testing.T, path string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	if _, err := db.ExecContext(t.Context(), `DELETE FROM ended;
+		INSERT INTO ended SELECT span, finished_at / 1000000 / span * span, state, 0, COUNT(*)
+		FROM orders, (SELECT 60 AS span UNION SELECT 3600) WHERE finished_at IS NOT NULL GROUP BY 1, 2, 3`); err != nil {
 		t.Fatal(err)
 	}
 }

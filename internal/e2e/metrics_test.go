@@ -78,7 +78,8 @@ func TestMetrics(t *testing.T) {
 		`recarga_journal_commit_errors_total`:                                                0,
 		`recarga_role{role="worker"}`:                                                        1,
 		`recarga_setting{name="retry_max_attempts"}`:                                         2,
-		`recarga_webhook_endpoints_disabled_total`:                                           0,
+		`recarga_webhook_disablements_total`:                                                 0,
+		`recarga_out_of_balance_total`:                                                       1,
 		`recarga_queue_errors_total{kind="order"}`:                                           0,
 		`recarga_orders_finished_total{code="none",reason="expired",state="failed"}`:         0,
 	} {

@@ -221,6 +221,11 @@ func testEndpointHealth(t *testing.T, s store) {
 			Reason: reason}, h); diff != "" {
 			t.Error(diff)
 		}
+		all, err := s.EndpointsHealth(t.Context())
+		must(t, err)
+		if diff := cmp.Diff(h, all[topup.EndpointAddress{Caller: "shop", URL: url}]); diff != "" {
+			t.Errorf("of all endpoints it is another: %s", diff)
+		}
 	}
 	fails := func(at, want time.Time) {
 		t.Helper()

@@ -15,7 +15,8 @@ import (
 const many = 1_000_000
 
 // sqlMany makes orders of a year, 10,000 of them in the last hour. Of these a tenth waits; of all, one in a
-// thousand is held. $1 is now, in microseconds. Its first part is the engine's own: numbers from 1 on.
+// thousand is held. The last number is the time between two of the older ones, in microseconds. Its first part is the
+// engine's own: numbers from 1 on.
 const sqlMany = `INSERT INTO orders (id, caller, fingerprint, state, phone, product, amount, operator, metadata,
 callback_url, attempt_count, event_count, response_code, transaction_id, reference, created_at, updated_at,
 finished_at, due_at)
@@ -26,7 +27,7 @@ CASE state WHEN 'succeeded' THEN 'RRN-' || i ELSE '' END,
 at, at, CASE state WHEN 'succeeded' THEN at + 2000000 END, CASE state WHEN 'queued' THEN at END
 FROM (SELECT i, CASE WHEN i %% 1000 = 0 THEN 'unknown' WHEN i <= 10000 AND i %% 10 = 1 THEN 'queued'
 ELSE 'succeeded' END AS state,
-CASE WHEN i <= 10000 THEN %d - i * 360000 ELSE %d - 3600000000 - i * 31000000 END AS at FROM n) orders`
+CASE WHEN i <= 10000 THEN %d - i * 360000 ELSE %d - 3600000000 - i * %d END AS at FROM n) orders`
 
 // BenchmarkFind looks orders up among a million, as the console does. Its baseline, in the same run, is the
 // search that has no index: how often slower that is, is the metric.
@@ -46,7 +47,7 @@ func BenchmarkFind(b *testing.B) {
 
 func benchmarkFind(b *testing.B, s store, numbers, fingerprint string) {
 	now := time.Now()
-	s.exec(b, numbers+fmt.Sprintf(sqlMany, fingerprint, now.UnixMicro(), now.UnixMicro()),
+	s.exec(b, numbers+fmt.Sprintf(sqlMany, fingerprint, now.UnixMicro(), now.UnixMicro(), 31_000_000),
 		`INSERT INTO tallies (state, writer, orders) SELECT state, 0, COUNT(*) FROM orders
 		WHERE finished_at IS NOT NULL GROUP BY state`, "ANALYZE")
 	const i = 654_321
@@ -87,14 +88,78 @@ func benchmarkFind(b *testing.B, s store, numbers, fingerprint string) {
 			against(b, baseline)
 		})
 	}
-	b.Run("overview", func(b *testing.B) {
-		for b.Loop() {
-			o, err := s.Overview(b.Context(), now)
-			if err != nil || o.ByState[topup.StateUnknown] != many/1000 {
-				b.Fatalf("%v, %v", o.ByState, err)
+}
+
+// BenchmarkOverview reads what the console's overview shows, and the lists that its figures lead to, of a million orders
+// that were all placed within a week.
+func BenchmarkOverview(b *testing.B) {
+	b.Run("sqlite", func(b *testing.B) {
+		url := "sqlite:" + filepath.Join(b.TempDir(), "journal.db")
+		path := url[len("sqlite:"):] + "?_pragma=synchronous(OFF)&_pragma=cache_size(-262144)"
+		numbers := fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) `, many)
+		benchmarkOverview(b, newStore(b, url, "sqlite", path, dialect{}), numbers, `x'00'`,
+			`unhex(printf('%012x%020x', created_at / 1000, key))`)
+	})
+	b.Run("postgres", func(b *testing.B) {
+		url := testkit.Postgres(b).URL()
+		numbers := fmt.Sprintf(`WITH n(i) AS (SELECT generate_series(1::bigint, %d)) `, many)
+		benchmarkOverview(b, newStore(b, url, "pgx", url, dialect{}), numbers, `'\x00'::bytea`,
+			`decode(lpad(to_hex(created_at / 1000), 12, '0') || lpad(to_hex(key), 20, '0'), 'hex')`)
+	})
+}
+
+func benchmarkOverview(b *testing.B, s store, numbers, fingerprint, eventID string) {
+	now := time.Now()
+	s.exec(b, numbers+fmt.Sprintf(sqlMany, fingerprint, now.UnixMicro(), now.UnixMicro(),
+		7*24*time.Hour.Microseconds()/many),
+		`INSERT INTO attempts (order_key, number, worker, nonce, started_at, give_up_at, finished_at, outcome)
+		SELECT key, 1, 'worker', key, created_at, created_at + 120000000, finished_at, 'approved' FROM orders
+		WHERE finished_at IS NOT NULL`,
+		`INSERT INTO events (order_key, sequence, id, type, state, body, created_at, due_at, tries)
+		SELECT key, 1, `+eventID+`, 'topup.succeeded', CASE WHEN key % 100 = 0 THEN 'pending' ELSE 'delivered' END,
+		fingerprint, created_at, CASE WHEN key % 100 = 0 THEN created_at END, '[1,200,12,""]' FROM orders`,
+		`INSERT INTO tallies (state, writer, orders) SELECT state, 0, COUNT(*) FROM orders
+		WHERE finished_at IS NOT NULL GROUP BY state`,
+		`INSERT INTO ended (span, at, state, writer, orders)
+		SELECT 60, finished_at / 60000000 * 60, state, key % 16, COUNT(*) FROM orders WHERE finished_at IS NOT NULL
+		GROUP BY 2, 3, 4`,
+		`INSERT INTO ended (span, at, state, writer, orders)
+		SELECT 3600, finished_at / 3600000000 * 3600, state, 16 + key % 16, COUNT(*) FROM orders
+		WHERE finished_at IS NOT NULL GROUP BY 2, 3, 4`, "ANALYZE")
+	cheap := func(name string, read func() error) {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				must(b, read())
 			}
+			if each := b.Elapsed() / time.Duration(b.N); each > 100*time.Millisecond {
+				b.Errorf("it takes %s", each)
+			}
+		})
+	}
+	for _, over := range search.Ranges() {
+		cheap("overview/"+over.Name, func() error {
+			o, err := s.Overview(b.Context(), now, over)
+			if err == nil && (o.ByState[topup.StateUnknown] != many/1000 || len(o.Ended) == 0 || len(o.Tries) == 0) {
+				err = fmt.Errorf("%v, %d, %d", o.ByState, len(o.Ended), len(o.Tries))
+			}
+			return err
+		})
+		since := over.Since(now)
+		for name, f := range map[string]search.Filter{
+			"succeeded": {State: topup.StateSucceeded, FinishedSince: since, FinishedUntil: now},
+			"canceled":  {State: topup.StateCanceled, FinishedSince: since, FinishedUntil: now},
+			"a bar":     {FinishedSince: since, FinishedUntil: since.Add(over.Bar)},
+			"unknown":   {State: topup.StateUnknown, Since: since, Until: now},
+		} {
+			cheap("list/"+over.Name+"/"+name, func() error {
+				_, _, err := s.List(b.Context(), f)
+				return err
+			})
 		}
-		against(b, baseline)
+	}
+	cheap("undelivered", func() error {
+		_, err := s.OldestUndelivered(b.Context())
+		return err
 	})
 }
 

@@ -1,10 +1,12 @@
 package metrics_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
-	"regexp"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -13,15 +15,16 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"recarga/internal/metrics"
+	"recarga/internal/testkit"
 	"recarga/topup"
 )
 
 // TestDeploy: every metric, label and value that an alert or a panel names is one that the program has, and
 // every alert has its section for the person it wakes.
 func TestDeploy(t *testing.T) {
-	known := knowledge(t)
+	all := map[string]string{} // expressions, by where they are
 	for _, a := range alerts(t) {
-		known.judge(t, a.Alert, a.Expr)
+		all[a.Alert] = a.Expr
 		anchor := strings.ToLower(a.Alert)
 		if a.Annotations["runbook"] != "docs/operations.md#"+anchor || a.Annotations["summary"] == "" {
 			t.Errorf("%s: annotations %v", a.Alert, a.Annotations)
@@ -34,27 +37,54 @@ func TestDeploy(t *testing.T) {
 		}
 	}
 	for _, p := range panels(t) {
-		for _, target := range p.Targets {
-			known.judge(t, "panel "+p.Title, target.Expr)
+		for i, target := range p.Targets {
+			all[fmt.Sprintf("panel %s %d", p.Title, i)] = target.Expr
 		}
+	}
+	for _, wrong := range knowledge(t).judge(t, all) {
+		t.Error(wrong)
 	}
 }
 
 // TestDeployJudge: the judge finds what is wrong.
 func TestDeployJudge(t *testing.T) {
-	known := knowledge(t)
-	for _, wrong := range []string{
+	all := map[string]string{}
+	for i, wrong := range []string{
 		`recarga_no_such_total`, `recarga_orders_bucket`, `sum by (code) (recarga_orders)`,
 		`recarga_orders{status="failed"}`,
 		`recarga_attempts_total{outcome="refused"}`, `recarga_attempts_total{outcome=~"approved|refused"}`,
 	} {
-		if known.wrong(wrong) == "" {
-			t.Errorf("%s is taken", wrong)
+		all[fmt.Sprint(i)] = wrong
+	}
+	known := knowledge(t)
+	if found := known.judge(t, all); len(found) != len(all) {
+		t.Errorf("of %d wrong ones it finds %q", len(all), found)
+	}
+	good := `sum by (le) (rate(recarga_order_seconds_bucket{state="failed", instance="a"}[5m]))
+		/ recarga_attempts_total{outcome=~"approved|declined"}`
+	if found := known.judge(t, map[string]string{"good": good}); len(found) > 0 {
+		t.Error(found)
+	}
+}
+
+// prometheus asks Prometheus' own library, by the program of deploy/promcheck.
+func prometheus(t *testing.T, about string, question, answer any) error {
+	t.Helper()
+	text, ok := question.(string)
+	if !ok {
+		asJSON, err := json.Marshal(question)
+		if err != nil {
+			t.Fatal(err)
 		}
+		text = string(asJSON)
 	}
-	if what := known.wrong(`sum by (le) (rate(recarga_order_seconds_bucket{state="failed", instance="a"}[5m])) / recarga_attempts_total{outcome=~"approved|declined"}`); what != "" {
-		t.Error(what)
+	command := exec.CommandContext(t.Context(), testkit.Built(t, "../../bin/tools/promcheck/promcheck"), about)
+	var out, errs bytes.Buffer
+	command.Stdin, command.Stdout, command.Stderr = strings.NewReader(text), &out, &errs
+	if err := command.Run(); err != nil {
+		return fmt.Errorf("%w: %s", err, errs.String())
 	}
+	return json.Unmarshal(out.Bytes(), answer)
 }
 
 type alert struct {
@@ -142,49 +172,59 @@ func knowledge(t *testing.T) definitions {
 	return known
 }
 
-var (
-	nameOf   = regexp.MustCompile(`\b(recarga_\w+|up)\b(\{[^}]*\})?`)
-	matchers = regexp.MustCompile(`(\w+)\s*(=~|=|!=|!~)\s*"([^"]*)"`)
-	grouped  = regexp.MustCompile(`\b(?:by|on)\s*\(([^)]*)\)`)
-)
-
-func (d definitions) judge(t *testing.T, where, expr string) {
-	t.Helper()
-	if what := d.wrong(expr); what != "" {
-		t.Errorf("%s: %s in %s", where, what, expr)
+// named is what an expression names.
+type named struct {
+	Series []struct {
+		Metric string
+		Labels map[string]string
 	}
+	Grouped []string
 }
 
-// wrong says what an expression names that is not there.
-func (d definitions) wrong(expr string) string {
-	any := []string{"instance", "job"} // the scraper's
-	found := nameOf.FindAllStringSubmatch(expr, -1)
-	if len(found) == 0 {
-		return "no metric"
+// judge says what expressions name that is not there.
+func (d definitions) judge(t *testing.T, expressions map[string]string) (wrong []string) {
+	t.Helper()
+	where := slices.Sorted(maps.Keys(expressions))
+	asked := make([]string, len(where))
+	for i, name := range where {
+		asked[i] = expressions[name]
 	}
-	for _, f := range found {
-		labels, ok := d.labels[f[1]]
+	var names []named
+	if err := prometheus(t, "expressions", asked, &names); err != nil {
+		t.Fatal(err)
+	}
+	for i, n := range names {
+		if what := d.wrong(n); what != "" {
+			wrong = append(wrong, fmt.Sprintf("%s: %s in %s", where[i], what, asked[i]))
+		}
+	}
+	return wrong
+}
+
+func (d definitions) wrong(n named) string {
+	scraped := []string{"instance", "job"}
+	any := slices.Clone(scraped)
+	for _, s := range n.Series {
+		labels, ok := d.labels[s.Metric]
 		if !ok {
-			return "no metric " + f[1]
+			return "no metric " + s.Metric
 		}
 		any = append(any, labels...)
-		for _, m := range matchers.FindAllStringSubmatch(f[2], -1) {
-			if !slices.Contains(append([]string{"instance", "job"}, labels...), m[1]) {
-				return fmt.Sprintf("no label %s of %s", m[1], f[1])
+		for label, value := range s.Labels {
+			if !slices.Contains(append(slices.Clone(labels), scraped...), label) {
+				return fmt.Sprintf("no label %s of %s", label, s.Metric)
 			}
-			values := d.values[f[1]][m[1]]
-			for _, v := range strings.Split(m[3], "|") {
+			values := d.values[s.Metric][label]
+			for _, v := range strings.Split(value, "|") {
 				if values != nil && !slices.Contains(values, v) {
-					return fmt.Sprintf("no value %s of %s of %s", v, m[1], f[1])
+					return fmt.Sprintf("no value %s of %s of %s", v, label, s.Metric)
 				}
 			}
 		}
 	}
-	for _, g := range grouped.FindAllStringSubmatch(expr, -1) {
-		for _, l := range strings.Split(g[1], ",") {
-			if !slices.Contains(any, strings.TrimSpace(l)) {
-				return "no label " + l
-			}
+	for _, l := range n.Grouped {
+		if !slices.Contains(any, l) {
+			return "no label " + l
 		}
 	}
 	return ""

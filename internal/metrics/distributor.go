@@ -17,8 +17,8 @@ func (m *Metrics) defineDistributor() {
 	m.purchasing = m.gauges("recarga_purchases_in_flight")
 	m.distributor = m.counters(requests(), "recarga_distributor_requests_total")
 	m.outage = m.desc(gauge, "recarga_operator_outage")
-	m.balance = m.gauges("recarga_distributor_balance")
-	m.balanceAskedAt = m.gauges("recarga_distributor_balance_asked_timestamp_seconds")
+	m.balance = m.desc(gauge, "recarga_distributor_balance")
+	m.balanceAt = m.desc(gauge, "recarga_distributor_balance_asked_timestamp_seconds")
 	m.balanceLow = m.desc(gauge, "recarga_balance_low")
 	m.balanceDrift = m.desc(gauge, "recarga_balance_drift_pesos")
 }
@@ -51,7 +51,7 @@ type Distributor struct {
 	m *Metrics
 }
 
-// Distributor measures the purchases made through it, and notes the balances of its answers.
+// Distributor measures the purchases made through it.
 func (m *Metrics) Distributor(c *distributor.Client) *Distributor { return &Distributor{c, m} }
 
 // Purchase measures a purchase.
@@ -63,16 +63,6 @@ func (d *Distributor) Purchase(ctx context.Context, o topup.Order, sendBy time.T
 	result := d.Client.Purchase(ctx, o, sendBy)
 	d.m.purchaseSeconds.WithLabelValues(string(result.Outcome)).Observe(time.Since(began).Seconds())
 	return result
-}
-
-// Balance notes the balance.
-func (d *Distributor) Balance(ctx context.Context) (distributor.Balance, error) {
-	b, err := d.Client.Balance(ctx)
-	if amount, bad := b.Amount.Float64(); err == nil && bad == nil {
-		d.m.balance.WithLabelValues(currency(b.Currency)).Set(amount)
-		d.m.balanceAskedAt.WithLabelValues().Set(float64(b.FetchedAt.UnixMilli()) / 1e3)
-	}
-	return b, err
 }
 
 // currency is one of ISO 4217's form; anything else could be any text.

@@ -114,6 +114,10 @@ func (b book) readBalance(ctx context.Context, metrics chan<- prometheus.Metric)
 	if err != nil {
 		return err
 	}
+	if !s.At.IsZero() {
+		show(metrics, b.m.balance, float64(s.Amount)/100, currency(s.Currency))
+		show(metrics, b.m.balanceAt, float64(s.At.UnixMilli())/1e3)
+	}
 	show(metrics, b.m.balanceLow, truth(s.Low))
 	show(metrics, b.m.balanceDrift, float64(s.Drift)/100)
 	return nil
@@ -145,6 +149,11 @@ func (b book) readEvents(ctx context.Context, metrics chan<- prometheus.Metric) 
 	if err != nil {
 		return err
 	}
+	undelivered, err := b.journal.OldestUndelivered(ctx)
+	if err != nil {
+		return err
+	}
+	show(metrics, b.m.undeliveredAge, age(undelivered))
 	show(metrics, b.m.eventDueAge, age(append(due, topup.DueEvent{})[0].DueAt)) // as of orders
 	return nil
 }

@@ -34,6 +34,8 @@ type Definition struct {
 	Kind   string   // counter, gauge or histogram
 	Help   string   // one line
 	Labels []string // their names
+	// Longest is the last bucket of a histogram.
+	Longest float64 `yaml:"-"`
 }
 
 // Metrics are the metrics of one process.
@@ -46,30 +48,35 @@ type Metrics struct {
 	accepted, finished, held, attempts              *prometheus.CounterVec
 	orderSeconds, firstAttemptSeconds               *prometheus.HistogramVec
 	purchaseSeconds                                 *prometheus.HistogramVec
-	purchasing, sweptAt, balance, balanceAskedAt    *prometheus.GaugeVec
+	purchasing, sweptAt                             *prometheus.GaugeVec
 	distributor, webhooks, disabled, queueErrors    *prometheus.CounterVec
 	webhookSeconds, commitWrites, commitSeconds     *prometheus.HistogramVec
 	commitErrors, http, archived, archiveErrors     *prometheus.CounterVec
-	corrected, authFailures                         *prometheus.CounterVec
+	corrected, authFailures, outOfBalance           *prometheus.CounterVec
 	httpSeconds                                     *prometheus.HistogramVec
 	settings                                        *prometheus.GaugeVec
 	orders, unknownAge, dueAge, events, eventDueAge *prometheus.Desc
 	endpointsDisabled, endpointsFailing             *prometheus.Desc
-	waiting, outage                                 *prometheus.Desc
+	waiting, outage, balance, balanceAt             *prometheus.Desc
+	undeliveredAge                                  *prometheus.Desc
 	balanceLow, balanceDrift, disputed, disputedAge *prometheus.Desc
 	deferred, refused, rejected                     *prometheus.CounterVec
 	tasks, pendingAge, paused, servers, stuck       *prometheus.Desc
 	repairs, skew, redisMemory, up, waitingRequests *prometheus.Desc
 }
 
-// The buckets of the histograms, in seconds; of commits, in writes.
+// The buckets of the histograms, in seconds; of commits, in writes. What is longer than the last one has no quantile
+// but that one, so they reach as far as the defaults of the settings let orders wait and calls take, and a step beyond.
 var (
-	quick  = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
-	wait   = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300}
-	life   = []float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600}
-	vendor = []float64{.1, .25, .5, 1, 2, 5, 10, 20, 30, 60, 90, 120, 180}
-	shared = []float64{1, 2, 4, 8, 16, 32, 64, 128, 256}
+	quick      = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+	waits      = []float64{.005, .025, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 6 * hour, day, 3 * day, 7 * day}
+	lives      = []float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 6 * hour, day, 3 * day, 7 * day}
+	vendor     = []float64{.1, .25, .5, 1, 2, 5, 10, 20, 30, 60, 90, 120, 180, 300}
+	webhookTry = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 15, 30, 60}
+	shared     = []float64{1, 2, 4, 8, 16, 32, 64, 128, 256}
 )
+
+const hour, day = 3600, 24 * hour
 
 // New makes the metrics of a process of this version, in these roles, with these RECARGA_RETRY_CODES.
 func New(version string, roles []string, retryCodes []topup.Code) *Metrics {
@@ -79,7 +86,9 @@ func New(version string, roles []string, retryCodes []topup.Code) *Metrics {
 			m.codes = append(m.codes, c)
 		}
 	}
-	m.registry.MustRegister(collectors.NewGoCollector(),
+	// Of the memory, what the runtime itself says: the older go_memstats_ have a gauge and a counter of one name.
+	m.registry.MustRegister(collectors.NewGoCollector(collectors.WithGoCollectorMemStatsMetricsDisabled(),
+		collectors.WithGoCollectorRuntimeMetrics(collectors.MetricsMemory)),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.defineOrders()
 	m.defineDistributor()
@@ -110,9 +119,9 @@ func (m *Metrics) code(c topup.Code) string {
 	}
 }
 
-// Handler serves the metrics.
+// Handler serves the metrics, in the form that the reader asks for.
 func (m *Metrics) Handler() http.Handler {
-	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true})
 }
 
 // Gatherer collects the metrics, as Handler does.
@@ -205,6 +214,7 @@ func (m *Metrics) gauges(name string) *prometheus.GaugeVec {
 
 func (m *Metrics) histograms(buckets []float64, name string) *prometheus.HistogramVec {
 	d := m.define(histogram, name)
+	m.all[len(m.all)-1].Longest = buckets[len(buckets)-1]
 	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: d.Help, Buckets: buckets}, d.Labels)
 	m.registry.MustRegister(v)
 	return v

@@ -16,9 +16,10 @@ func (m *Metrics) defineOrders() {
 	m.disputedAge = m.desc(gauge, "recarga_disputed_oldest_age_seconds")
 	m.held = m.counters(alone(), "recarga_orders_held_total")
 	m.attempts = m.counters(m.results(), "recarga_attempts_total")
+	m.outOfBalance = m.counters(alone(), "recarga_out_of_balance_total")
 	m.deferred = m.counters(each("turn", "pace", "outage", "balance", "login"), "recarga_orders_deferred_total")
-	m.firstAttemptSeconds = m.histograms(wait, "recarga_order_first_attempt_seconds")
-	m.orderSeconds = m.histograms(life, "recarga_order_seconds")
+	m.firstAttemptSeconds = m.histograms(waits, "recarga_order_first_attempt_seconds")
+	m.orderSeconds = m.histograms(lives, "recarga_order_seconds")
 	m.orders = m.desc(gauge, "recarga_orders")
 	m.waiting = m.desc(gauge, "recarga_orders_waiting")
 	m.unknownAge = m.desc(gauge, "recarga_unknown_oldest_age_seconds")
@@ -131,6 +132,9 @@ func (j *Journal) Finish(ctx context.Context, s topup.Settlement, now time.Time)
 	o, ev, err := j.Journal.Finish(ctx, s, now)
 	if err == nil {
 		j.m.attempts.WithLabelValues(string(s.Result.Outcome), j.m.code(s.Result.Code)).Inc()
+		if s.Result.OutOfBalance() {
+			j.m.outOfBalance.WithLabelValues().Inc()
+		}
 		j.m.changed(o, ev)
 	}
 	return o, ev, err

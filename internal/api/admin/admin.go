@@ -28,8 +28,8 @@ type Endpoints interface {
 
 // Health is which endpoints fail: the journal.
 type Health interface {
-	// EndpointHealth is that of one endpoint, by its URL; the zero value while nothing is known against it.
-	EndpointHealth(ctx context.Context, caller, url string) (topup.EndpointHealth, error)
+	// EndpointsHealth has the endpoints that something is known against.
+	EndpointsHealth(ctx context.Context) (map[topup.EndpointAddress]topup.EndpointHealth, error)
 }
 
 // Audit keeps what is done: the journal.

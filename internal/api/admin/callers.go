@@ -16,7 +16,15 @@ import (
 	"recarga/webhook"
 )
 
-func (a Admin) show(ctx context.Context, c topup.Caller) (producer.Caller, error) {
+func (a Admin) show(ctx context.Context, c topup.Caller) (shown producer.Caller, err error) {
+	health, err := a.Health.EndpointsHealth(ctx)
+	if err == nil {
+		shown = a.describe(ctx, c, health)
+	}
+	return shown, err
+}
+
+func (a Admin) describe(ctx context.Context, c topup.Caller, health endpointsHealth) producer.Caller {
 	facts := producer.Caller{
 		Name: c.Name, CreatedAt: shown(c.CreatedAt), DisabledAt: c.DisabledAt, Version: c.Version,
 		Keys: make([]producer.CallerKey, len(c.Keys)), IDPrefix: known(c.IDPrefix),
@@ -31,9 +39,8 @@ func (a Admin) show(ctx context.Context, c topup.Caller) (producer.Caller, error
 		}
 	}
 	facts.CallbackURL = known(c.CallbackURL)
-	var err error
-	facts.Endpoints, err = a.endpointsOf(ctx, c)
-	return facts, err
+	facts.Endpoints = a.endpointsOf(c, health)
+	return facts
 }
 
 // CallerPage is the list of the callers.
@@ -45,9 +52,13 @@ type CallerPage struct {
 
 func (a Admin) listCallers(ctx context.Context, _ *struct{}) (page CallerPage, err error) {
 	all, err := a.Registry.List(ctx)
+	if err != nil {
+		return page, err
+	}
+	health, err := a.Health.EndpointsHealth(ctx)
 	page.Data = make([]producer.Caller, len(all))
-	for i := 0; i < len(all) && err == nil; i++ {
-		page.Data[i], err = a.show(ctx, all[i])
+	for i, c := range all {
+		page.Data[i] = a.describe(ctx, c, health)
 	}
 	return page, err
 }

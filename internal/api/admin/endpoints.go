@@ -15,18 +15,17 @@ import (
 	"recarga/webhook"
 )
 
+type endpointsHealth = map[topup.EndpointAddress]topup.EndpointHealth
+
 // endpointsOf are all that a caller is notified at.
-func (a Admin) endpointsOf(ctx context.Context, c topup.Caller) ([]producer.Endpoint, error) {
+func (a Admin) endpointsOf(c topup.Caller, health endpointsHealth) []producer.Endpoint {
 	var all []topup.CallerEndpoint
 	if c.CallbackURL != "" {
 		all = append(all, topup.CallerEndpoint{Name: topup.DefaultEndpoint, URL: c.CallbackURL})
 	}
 	facts, headers := []producer.Endpoint{}, a.Registry.HeaderNames(c)
 	for _, e := range append(all, c.Endpoints...) {
-		h, err := a.Health.EndpointHealth(ctx, c.Name, e.URL)
-		if err != nil {
-			return nil, err
-		}
+		h := health[topup.EndpointAddress{Caller: c.Name, URL: e.URL}]
 		f := producer.Endpoint{Name: e.Name, URL: e.URL, EventTypes: e.EventTypes, FailingSince: h.FailingSince,
 			DisabledAt: h.DisabledAt, Reason: known(h.Reason), HeaderNames: headers[e.Name]}
 		if f.HeaderNames == nil {
@@ -37,7 +36,7 @@ func (a Admin) endpointsOf(ctx context.Context, c topup.Caller) ([]producer.Endp
 		}
 		facts = append(facts, f)
 	}
-	return facts, nil
+	return facts
 }
 
 // EndpointPath names an endpoint; huma reads it only if its name is exported.

@@ -23,6 +23,20 @@ func (s *Store) EndpointHealth(ctx context.Context, caller, url string) (topup.E
 	return h, err
 }
 
+// EndpointsHealth is what is kept of all endpoints that fail or are disabled, in one read.
+func (s *Store) EndpointsHealth(ctx context.Context) (map[topup.EndpointAddress]topup.EndpointHealth, error) {
+	all := map[topup.EndpointAddress]topup.EndpointHealth{}
+	_, err := tables.List(ctx, s.db, func(row tables.Scanner) (struct{}, error) {
+		var at topup.EndpointAddress
+		var h topup.EndpointHealth
+		err := row.Scan(&at.Caller, &at.URL, tables.TimeOrNil(&h.FailingSince), tables.TimeOrNil(&h.LastFailedAt),
+			tables.TimeOrNil(&h.DisabledAt), &h.Reason)
+		all[at] = h
+		return struct{}{}, err
+	}, sqls.Get("all_health"))
+	return all, err
+}
+
 // DisabledEndpoints counts the endpoints that nothing is sent to.
 func (s *Store) DisabledEndpoints(ctx context.Context) (int64, error) {
 	return s.db.Number(ctx, sqls.Get("disabled"))

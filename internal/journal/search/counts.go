@@ -2,8 +2,11 @@ package search
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
+
+	"github.com/google/uuid"
 
 	"recarga/internal/journal/tables"
 	"recarga/topup"
@@ -37,6 +40,24 @@ func (r *Reader) Disputed(ctx context.Context) (n int64, since time.Time, err er
 		since = time.UnixMicro(first).UTC()
 	}
 	return n, since, nil
+}
+
+// OldestUndelivered is when the oldest event was made that is still to be delivered; zero when there is none. It reads
+// the index of what is open.
+func (r *Reader) OldestUndelivered(ctx context.Context) (time.Time, error) {
+	key, err := tables.One(ctx, r.db, func(row tables.Scanner) (key []byte, err error) {
+		err = row.Scan(&key)
+		return key, err
+	}, sqls.Get("oldest_undelivered"))
+	switch {
+	case errors.Is(err, topup.ErrNotFound):
+		return time.Time{}, nil
+	case err != nil:
+		return time.Time{}, err
+	}
+	id, err := uuid.FromBytes(key)
+	seconds, nanoseconds := id.Time().UnixTime()
+	return time.Unix(seconds, nanoseconds).UTC(), err
 }
 
 // CountEvents counts the events that are pending, and those that are exhausted. It reads the indexes of what is open,

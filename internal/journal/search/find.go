@@ -9,42 +9,31 @@ import (
 	"recarga/topup"
 )
 
-// findLimit bounds what Find returns: a phone number may have many orders.
-const findLimit = 50
-
 // Find returns the orders that a text names: by their id, the distributor's transaction id, its reference, or
-// the phone number; the newest first, 50 at most; an archived one only by its id. Each is looked up by an index.
-// caller limits it to one caller's orders; empty: all.
+// the phone number; the newest first, 50 at most; an archived one only by its id. It is one query, of which each part is
+// looked up by an index. caller limits it to one caller's orders; empty: all.
 func (r *Reader) Find(ctx context.Context, caller, name string) ([]topup.Order, error) {
-	found := []topup.Order{}
-	seen := map[topup.ID]bool{}
-	add := func(o topup.Order) {
-		if !seen[o.ID] && (caller == "" || o.Caller == caller) {
-			seen[o.ID] = true
-			found = append(found, o)
-		}
+	phone, err := topup.ParsePhone(name)
+	if err != nil {
+		phone = ""
 	}
-	switch o, err := r.Order(ctx, topup.ID(name)); {
-	case err == nil:
-		add(o)
-	case !errors.Is(err, topup.ErrNotFound):
-		return nil, fmt.Errorf("find: %w", err)
-	}
-	records, err := tables.List(ctx, r.db, tables.ScanOrder, sqls.Get("find"), name)
+	records, err := tables.List(ctx, r.db, tables.ScanOrder, sqls.Get("find"), name, phone.Digits(), caller)
 	if err != nil {
 		return nil, fmt.Errorf("find: %w", err)
 	}
-	for _, one := range records {
-		add(one.Order)
+	found := make([]topup.Order, len(records))
+	for i, one := range records {
+		found[i] = one.Order
 	}
-	if phone, err := topup.ParsePhone(name); err == nil {
-		orders, _, err := r.List(ctx, Filter{Caller: caller, Phone: phone, Limit: findLimit})
-		if err != nil {
-			return nil, fmt.Errorf("find: %w", err)
-		}
-		for _, o := range orders {
-			add(o)
-		}
+	if len(found) > 0 {
+		return found, nil
 	}
-	return found[:min(len(found), findLimit)], nil
+	switch o, err := r.Order(ctx, topup.ID(name)); {
+	case errors.Is(err, topup.ErrNotFound):
+	case err != nil:
+		return nil, fmt.Errorf("find: %w", err)
+	case caller == "" || o.Caller == caller:
+		found = append(found, o)
+	}
+	return found, nil
 }

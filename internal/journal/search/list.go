@@ -2,6 +2,7 @@ package search
 
 import (
 	"strings"
+	"time"
 
 	"recarga/internal/journal/tables"
 	"recarga/topup"
@@ -19,6 +20,10 @@ func (l *listed) where(asked bool, section string) {
 }
 
 func (l listed) String() string { return strings.Join(l, "\n") }
+
+// narrowEnd is the longest time of which the orders that ended in it are looked up by their end, and then sorted by
+// their beginning: of a longer one they may be too many.
+const narrowEnd = 6 * time.Hour
 
 // list is the statement of the filter's orders, but for its cursor, and without an order or an end.
 func (f Filter) list() listed {
@@ -43,8 +48,11 @@ func (f Filter) list() listed {
 	l.where(f.Product != "", sqls.Get("orders_of_product"))
 	l.where(!f.Since.IsZero(), sqls.Get("orders_since"))
 	l.where(!f.Until.IsZero() || !f.FinishedUntil.IsZero(), sqls.Get("orders_until"))
-	l.where(!f.FinishedSince.IsZero(), sqls.Get("orders_finished_since"))
-	l.where(!f.FinishedUntil.IsZero(), sqls.Get("orders_finished_until"))
+	narrow := !f.FinishedSince.IsZero() && !f.FinishedUntil.IsZero() &&
+		f.FinishedUntil.Sub(f.FinishedSince) <= narrowEnd && !few
+	l.where(narrow, sqls.Get("orders_finished_within"))
+	l.where(!narrow && !f.FinishedSince.IsZero(), sqls.Get("orders_finished_since"))
+	l.where(!narrow && !f.FinishedUntil.IsZero(), sqls.Get("orders_finished_until"))
 	return l
 }
 

@@ -71,6 +71,15 @@ func EncodeTry(try topup.Try) (string, error) {
 	return string(line) + "\n", err
 }
 
+// ScanTries reads the tries of an event.
+func ScanTries(row Scanner) ([]topup.Try, error) {
+	var lines string
+	if err := row.Scan(&lines); err != nil {
+		return nil, err
+	}
+	return decodeTries(lines)
+}
+
 func decodeTries(lines string) ([]topup.Try, error) {
 	tries := []topup.Try{}
 	for d := json.NewDecoder(strings.NewReader(lines)); ; {

@@ -27,7 +27,9 @@ var excused = map[string]string{
 	"00012_line":      beforeRelease,
 	"00005_endpoints": beforeRelease, "00014_archive": beforeRelease, "00015_truth": beforeRelease,
 	"00022_callers": beforeRelease, "00024_held": beforeRelease,
-	"00028_feed": "its triggers fill columns and a table that are new",
+	"00040_ended":     "its triggers fill a table that is new",
+	"00041_scheduled": "it drops only what is left of an interrupted build of its own index",
+	"00028_feed":      "its triggers fill columns and a table that are new",
 }
 
 const beforeRelease = "the former release has it"

@@ -19,6 +19,9 @@ DELETE FROM failing_endpoints WHERE caller = $1 AND url = $2
 -- name: health
 SELECT failing_since, last_failed_at, disabled_at, reason FROM failing_endpoints WHERE caller = $1 AND url = $2
 
+-- name: all_health
+SELECT caller, url, failing_since, last_failed_at, disabled_at, reason FROM failing_endpoints
+
 -- name: disabled
 SELECT COUNT(*) FROM failing_endpoints WHERE disabled_at IS NOT NULL
 

@@ -16,6 +16,12 @@ SELECT COALESCE(MIN(updated_at), 0) FROM orders WHERE state = 'unknown' AND fini
 -- name: count_disputed
 SELECT COUNT(*), COALESCE(MIN(disputed_at), 0) FROM orders WHERE disputed_at IS NOT NULL
 
+-- The ids of events begin with the time at which each was made. The inner LIMIT keeps the engines from walking through
+-- all events by their ids, the oldest first: those that are not delivered are few.
+-- name: oldest_undelivered
+SELECT id FROM (SELECT id FROM events WHERE due_at IS NOT NULL LIMIT 9000000000000000000 OFFSET 0) undelivered
+ORDER BY id LIMIT 1
+
 -- name: count_events
 SELECT 'pending', COUNT(*) FROM events
 WHERE due_at IS NOT NULL

@@ -3,6 +3,7 @@ package producer
 import (
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"recarga/topup"
@@ -32,6 +33,18 @@ func (f OrderFilter) query() query {
 	q := query{"phone_number": string(f.Phone), "product_id": f.Product, "transaction_id": f.TransactionID}
 	q.common(string(f.State), f.Caller, f.Since, f.Until, f.Limit, f.Cursor)
 	q.flag("disputed", f.Disputed)
+	return q
+}
+
+// Query is the filter as the query of a list.
+func (f OrderFilter) Query() string { return strings.TrimPrefix(f.query().encode(), "?") }
+
+// EventQuery is a filter of events as the query of a list.
+func EventQuery(f topup.EventFilter) string { return strings.TrimPrefix(eventQuery(f).encode(), "?") }
+
+func eventQuery(f topup.EventFilter) query {
+	q := query{"endpoint": f.Endpoint, "type": string(f.Type)}
+	q.common(string(f.State), f.Caller, f.Since, f.Until, f.Limit, f.Cursor)
 	return q
 }
 

@@ -51,7 +51,15 @@ const (
 	WaitOutage Wait = "outage"
 	// WaitBalance: the balance is below RECARGA_BALANCE_RESERVE.
 	WaitBalance Wait = "balance"
+	// WaitOperator: an operator holds it back.
+	WaitOperator Wait = "operator"
 )
+
+// Waits are all reasons there are.
+func Waits() []Wait { return []Wait{WaitFairShare, WaitRate, WaitOutage, WaitBalance, WaitOperator} }
+
+// ParseWait reads why an order waits. Its error is a *FieldError.
+func ParseWait(s string) (Wait, error) { return OneOf("waits_for", s, Waits()) }
 
 // Waiting is an order that waits in the wait queue.
 type Waiting struct {

@@ -16,6 +16,27 @@ import (
 
 func newWebhookRedeliverCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "redeliver [EVENT-ID…]", Args: cobra.ArbitraryArgs}
+	filter := eventFlags(cmd)
+	all := cmd.Flags().Bool("all", false, "every event there is")
+	asJSON := command.JSONFlag(cmd)
+	return command.Admin(p, cmd, func(c command.Call) error {
+		chosen, err := filter()
+		if err != nil {
+			return err
+		}
+		if given := chosen != (topup.EventFilter{}) || *all; given == (len(c.Args) > 0) {
+			return command.Usage(errors.New("name events, or give a filter (--state, --caller, --endpoint, --type, --since, " +
+				"--until), or --all; see recarga webhook redeliver --help"))
+		}
+		if len(c.Args) > 0 {
+			return redeliver(p, c, *asJSON)
+		}
+		return redeliverAll(p, c, chosen, *asJSON)
+	})
+}
+
+// eventFlags adds the flags of a filter of events, and returns what reads them.
+func eventFlags(cmd *cobra.Command) func() (topup.EventFilter, error) {
 	flags := cmd.Flags()
 	state := flags.String("state", "", "exhausted (not tried again), pending, delivered or kept (for the feed)")
 	caller := flags.String("caller", "", "of this caller; needs the admin key")
@@ -23,13 +44,11 @@ func newWebhookRedeliverCommand(p *command.Program) *cobra.Command {
 	endpoint := flags.String("endpoint", "", "for this endpoint of the caller; default is its callback URL")
 	since := flags.String("since", "", "made at this time (RFC 3339) or later")
 	until := flags.String("until", "", "made before this time (RFC 3339)")
-	all := flags.Bool("all", false, "every event there is")
 	redeliverable := []topup.EventState{topup.EventExhausted, topup.EventPending, topup.EventDelivered,
 		topup.EventKept}
 	command.Completes(cmd, "state", redeliverable...)
 	command.Completes(cmd, "type", topup.EventTypes()...)
-	asJSON := command.JSONFlag(cmd)
-	return command.Admin(p, cmd, func(c command.Call) error {
+	return func() (topup.EventFilter, error) {
 		q := params.Reader{Values: url.Values{}}
 		for name, value := range map[string]string{"state": *state, "caller": *caller, "type": *kind, "endpoint": *endpoint,
 			"since": *since, "until": *until} {
@@ -37,7 +56,7 @@ func newWebhookRedeliverCommand(p *command.Program) *cobra.Command {
 			case value != "":
 				q.Values.Set(name, value)
 			case cmd.Flags().Changed(name): // as with a variable that is not set: it would mean everything
-				return command.Usage(fmt.Errorf("--%s: \"\" is not allowed; must be a value, or leave the flag out", name))
+				return topup.EventFilter{}, command.Usage(fmt.Errorf("--%s: \"\" is not allowed; must be a value, or leave the flag out", name))
 			}
 		}
 		filter := topup.EventFilter{
@@ -47,17 +66,10 @@ func newWebhookRedeliverCommand(p *command.Program) *cobra.Command {
 			Since: params.Read(&q, "since", params.Time("since")), Until: params.Read(&q, "until", params.Time("until")),
 		}
 		if err := q.Err(); err != nil {
-			return command.Usage(err)
+			return filter, command.Usage(err)
 		}
-		if given := len(q.Values) > 0 || *all; given == (len(c.Args) > 0) {
-			return command.Usage(errors.New("name events, or give a filter (--state, --caller, --endpoint, --type, --since, " +
-				"--until), or --all; see recarga webhook redeliver --help"))
-		}
-		if len(c.Args) > 0 {
-			return redeliver(p, c, *asJSON)
-		}
-		return redeliverAll(p, c, filter, *asJSON)
-	})
+		return filter, nil
+	}
 }
 
 // redeliver continues after an event that cannot be redelivered.

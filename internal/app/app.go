@@ -21,6 +21,7 @@ import (
 	"recarga/internal/api"
 	"recarga/internal/api/keys"
 	"recarga/internal/balance"
+	"recarga/internal/bulk"
 	"recarga/internal/callers"
 	"recarga/internal/config"
 	"recarga/internal/console"
@@ -297,7 +298,10 @@ func (n *Node) startAPI(ctx context.Context) error {
 	if s.AdminKey != "" { // without it, what is for operators is closed
 		known = keys.WithOperators(known, operators)
 	}
+	many := bulk.NewRunner(n.journal, n.producer, n.log)
+	n.background(many.Run)
 	pages, err := console.New(console.Config{
+		Bulk:      many,
 		Operators: operators, Limiter: limiter, Proxies: s.TrustedProxies,
 		Catalog: n.catalog, AdminKey: s.AdminKey, Journal: n.journal, Orders: n.producer, Queue: n.queue,
 		Callers: n.callers, Breaker: breaker{n.shared().SharedState(s.DistributorSecretKey)},
@@ -307,7 +311,7 @@ func (n *Node) startAPI(ctx context.Context) error {
 		return err
 	}
 	handler := api.New(api.Config{
-		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Balances: balance.NewCache(n.vendor),
+		Catalog: n.catalog, Orders: n.producer, Bulk: many, Book: n.journal, Balances: balance.NewCache(n.vendor),
 		Observe: n.metrics.Served, Waits: n.startWaits(),
 		Callers: known, NoAdminKey: s.AdminKey == "", Registry: n.callers, Operators: operators,
 		Limiter: limiter, Proxies: s.TrustedProxies, Endpoints: endpoints{s, n.callers},

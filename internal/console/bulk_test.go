@@ -147,16 +147,16 @@ func TestForgedConfirmations(t *testing.T) {
 	in := time.Now().Add(time.Hour)
 	set := func(f url.Values) bulk.Set {
 		chosen := search.Filter{State: topup.StateUnknown, Phone: topup.Phone(f.Get("phone"))}
-		all, err := bulk.ChooseOrders(t.Context(), s.journal, bulk.Resolve, chosen)
+		all, err := bulk.ChooseOrders(t.Context(), s.journal, topup.BulkResolve, chosen)
 		must(t, err)
 		return all
 	}
-	made := func(key string, action bulk.Action, by string, until time.Time, f url.Values, chosen bulk.Set) string {
+	made := func(key string, action topup.BulkKind, by string, until time.Time, f url.Values, chosen bulk.Set) string {
 		seal, err := console.Seal(key, action, by, until, f, chosen)
 		must(t, err)
 		return seal
 	}
-	good := made(adminKey, bulk.Resolve, "ana", in, filter, set(filter))
+	good := made(adminKey, topup.BulkResolve, "ana", in, filter, set(filter))
 	all := url.Values{"state": {"unknown"}}
 	at, err := url.Parse(s.url)
 	must(t, err)
@@ -164,9 +164,9 @@ func TestForgedConfirmations(t *testing.T) {
 	for name, seal := range map[string]string{
 		"none": "", "text": "seal", "cut": good[:len(good)-4], "longer": good + "AAAA",
 		"changed":              good[:len(good)/2] + string('A'+(good[len(good)/2]+1)%26) + good[len(good)/2+1:],
-		"of another key":       made("another key", bulk.Resolve, "ana", in, filter, set(filter)),
-		"of another action":    made(adminKey, bulk.Cancel, "ana", in, filter, set(filter)),
-		"of another operator":  made(adminKey, bulk.Resolve, "luis", in, filter, set(filter)),
+		"of another key":       made("another key", topup.BulkResolve, "ana", in, filter, set(filter)),
+		"of another action":    made(adminKey, topup.BulkCancel, "ana", in, filter, set(filter)),
+		"of another operator":  made(adminKey, topup.BulkResolve, "luis", in, filter, set(filter)),
 		"the session's cookie": cookie,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -175,11 +175,11 @@ func TestForgedConfirmations(t *testing.T) {
 		})
 	}
 	b.tb = t
-	b.confirm("resolve", made(adminKey, bulk.Resolve, "ana", time.Now().Add(-time.Second), filter, set(filter))).
+	b.confirm("resolve", made(adminKey, topup.BulkResolve, "ana", time.Now().Add(-time.Second), filter, set(filter))).
 		want(http.StatusConflict, "more than an hour ago", "Nothing was done")
-	b.confirm("resolve", made(adminKey, bulk.Resolve, "ana", in, all, set(filter))).
+	b.confirm("resolve", made(adminKey, topup.BulkResolve, "ana", in, all, set(filter))).
 		want(http.StatusConflict, "2 of these have come") // HELD and EARLY were not shown
-	b.confirm("resolve", made(adminKey, bulk.Resolve, "ana", in, url.Values{}, set(filter))).
+	b.confirm("resolve", made(adminKey, topup.BulkResolve, "ana", in, url.Values{}, set(filter))).
 		want(http.StatusUnprocessableEntity, "state") // no filter is never everything, whoever sealed it
 	if diff := cmp.Diff(before, s.book()); diff != "" {
 		t.Errorf("a refused confirmation changed the book: %s", diff)

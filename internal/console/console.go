@@ -27,14 +27,12 @@ import (
 
 // Journal is what is read of the book of record: journal.Journal, which documents its errors.
 type Journal interface {
-	bulk.Orders
-	bulk.Events
+	bulk.Book
 	Ended
 	Details(ctx context.Context, id topup.ID) (topup.Details, error)
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
 	Overview(ctx context.Context, now time.Time) (search.Overview, error)
 	Disputed(ctx context.Context) (n int64, since time.Time, err error)
-	Event(ctx context.Context, id string) (topup.Event, error)
 	EndpointHealth(ctx context.Context, caller, url string) (topup.EndpointHealth, error)
 	// WaitingByPriority counts the orders that wait to be bought.
 	WaitingByPriority(ctx context.Context) (map[topup.Priority]int64, error)
@@ -94,6 +92,8 @@ type Config struct {
 	Journal Journal
 	// Orders are the operations on both.
 	Orders Orders
+	// Bulk does them to many.
+	Bulk *bulk.Runner
 	// Queue is what can be paused.
 	Queue Queue
 	// Callers are listed with their endpoints.

@@ -9,7 +9,6 @@ import (
 	"net/url"
 
 	"recarga/internal/access"
-	"recarga/internal/bulk"
 	"recarga/internal/params"
 	"recarga/topup"
 )
@@ -27,10 +26,10 @@ type route struct {
 
 func (c *Console) table() []route {
 	reason := []string{"reason"}
-	inBulk := func(action bulk.Action, form ...string) []route {
+	inBulk := func(action topup.BulkKind, form ...string) []route {
 		at := Path + "/bulk/" + string(action)
 		return []route{
-			{pattern: "GET " + at, page: c.bulkPage(action), query: namesOf(action)},
+			{pattern: "GET " + at, page: c.bulkPage(action), query: append([]string{chosenIDs}, namesOf(action)...)},
 			{pattern: "POST " + at, page: c.bulk(action), form: append(form, "reason", "seal"), maxForm: maxBulkForm},
 		}
 	}
@@ -64,9 +63,13 @@ func (c *Console) table() []route {
 		{pattern: "GET " + Path + "/queues/{queue}/{action}", page: c.queuePage},
 		{pattern: "POST " + Path + "/queues/{queue}/{action}", page: c.switchQueue, form: reason},
 	}
-	table = append(table, inBulk(bulk.Resolve, "outcome", "force")...)
-	table = append(table, inBulk(bulk.Cancel)...)
-	return append(table, inBulk(bulk.Redeliver)...)
+	table = append(table,
+		route{pattern: "GET " + Path + "/bulk", page: c.bulks, query: []string{"cursor"}},
+		route{pattern: "GET " + Path + "/bulk/{id}", page: c.bulkActionPage},
+		route{pattern: "POST " + Path + "/bulk/{id}/stop", page: c.stopBulk})
+	table = append(table, inBulk(topup.BulkResolve, "outcome", "force")...)
+	table = append(table, inBulk(topup.BulkCancel)...)
+	return append(table, inBulk(topup.BulkRedeliver)...)
 }
 
 func (c *Console) routes() http.Handler {

@@ -15,7 +15,7 @@ import (
 
 func parsePages() (map[string]*template.Template, error) {
 	names := []string{"login", "overview", "orders", "order", "resolve", "correct", "uphold", "cancel", "events",
-		"callers", "queue", "bulk", "progress", "redeliver", "enter", "error"}
+		"callers", "queue", "bulk", "bulks", "bulkaction", "redeliver", "enter", "error"}
 	parsed := map[string]*template.Template{}
 	for _, name := range names {
 		t, err := template.New("").Funcs(template.FuncMap{

@@ -9,6 +9,7 @@ import (
 
 	"recarga/internal/archive"
 	"recarga/internal/journal/accounts"
+	"recarga/internal/journal/actions"
 	"recarga/internal/journal/archived"
 	"recarga/internal/journal/balances"
 	"recarga/internal/journal/commit"
@@ -30,6 +31,7 @@ const firstTryGrace = 30 * time.Second
 type Journal struct {
 	*search.Reader
 	*accounts.Store
+	*actions.Log
 	*balances.Book
 	*archived.Mover
 
@@ -149,7 +151,7 @@ func Open(ctx context.Context, databaseURL string, opts ...Option) (*Journal, er
 	}
 	left := archived.In(db, s.archive)
 	return &Journal{
-		Reader: search.New(db, left), Store: accounts.In(db), Book: balances.In(db), Mover: left.Mover(),
+		Reader: search.New(db, left), Store: accounts.In(db), Log: actions.In(db), Book: balances.In(db), Mover: left.Mover(),
 		db: db, archived: left, limits: s.limits, catalog: s.catalog, changed: s.changed,
 	}, nil
 }

@@ -99,6 +99,7 @@ func now(d topup.Details) Step {
 			topup.WaitRate:      "the distributor's limit of requests is used up",
 			topup.WaitOutage:    "its operator, or the distributor, fails",
 			topup.WaitBalance:   "the balance at the distributor is too low",
+			topup.WaitOperator:  "an operator holds it back: it is not bought until it is released",
 		}[topup.Wait(d.WaitsFor)], string(d.WaitsFor)))
 	}
 	if d.NextAttemptAt != nil {

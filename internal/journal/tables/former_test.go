@@ -25,7 +25,10 @@ func demands(clause string) bool {
 var excused = map[string]string{
 	"00005_endpoints": beforeRelease, "00014_archive": beforeRelease, "00015_truth": beforeRelease,
 	"00022_callers": beforeRelease, "00024_held": beforeRelease,
-	"00028_feed": "its triggers fill columns and a table that are new",
+	"00028_feed":   "its triggers fill columns and a table that are new",
+	"00046_labels": "its triggers fill a table that is new",
+	"00048_held_back": "it refuses only to begin an order that an operator holds back, which a worker of the former " +
+		"release finds waiting, and tries again later",
 }
 
 const beforeRelease = "the former release has it"

@@ -19,6 +19,13 @@ type OrderFilter struct {
 	Phone         topup.Phone
 	Product       string
 	TransactionID string
+	// Code is the distributor's last response code, Reason why the order failed.
+	Code   topup.Code
+	Reason topup.Reason
+	// Metadata is a part of what their caller noted, as in cart=62.
+	Metadata string
+	// WaitsFor is why they wait.
+	WaitsFor topup.Wait
 	// Disputed chooses those whose final state later evidence contradicts.
 	Disputed bool
 	// Since and Until bound the time at which the order was made; Until is not included.
@@ -30,7 +37,10 @@ type OrderFilter struct {
 }
 
 func (f OrderFilter) query() query {
-	q := query{"phone_number": string(f.Phone), "product_id": f.Product, "transaction_id": f.TransactionID}
+	q := query{
+		"phone_number": string(f.Phone), "product_id": f.Product, "transaction_id": f.TransactionID,
+		"code": string(f.Code), "reason": string(f.Reason), "metadata": f.Metadata, "waits_for": string(f.WaitsFor),
+	}
 	q.common(string(f.State), f.Caller, f.Since, f.Until, f.Limit, f.Cursor)
 	q.flag("disputed", f.Disputed)
 	return q

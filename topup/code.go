@@ -2,6 +2,7 @@ package topup
 
 import (
 	"maps"
+	"regexp"
 	"slices"
 )
 
@@ -40,6 +41,14 @@ var declineCodes = []Code{
 
 // Codes are those of the distributor's document, in order.
 func Codes() []Code { return slices.Sorted(maps.Keys(codeMessages)) }
+
+var codePattern = regexp.MustCompile(`^[A-Za-z0-9._-]{1,16}$`)
+
+// ParseCode reads a code that somebody asks for: also one that is not in the distributor's document. Its error is a
+// *FieldError.
+func ParseCode(s string) (Code, error) {
+	return matching("code", Code(s), codePattern, "a response code of the distributor, as in 91")
+}
 
 // Message is the vendor's text for the code, empty for a code its document does not have.
 func (c Code) Message() string { return codeMessages[c] }

@@ -69,6 +69,14 @@ const (
 	ReasonResolved         Reason = "resolved"
 )
 
+// Reasons are all that there are.
+func Reasons() []Reason {
+	return []Reason{ReasonDeclined, ReasonRetriesExhausted, ReasonExpired, ReasonInvalid, ReasonResolved}
+}
+
+// ParseReason reads the name of a reason. Its error is a *FieldError.
+func ParseReason(s string) (Reason, error) { return OneOf("reason", s, Reasons()) }
+
 // MarshalJSON writes the absence of a reason as null.
 func (r Reason) MarshalJSON() ([]byte, error) { return marshalNull(string(r)) }
 

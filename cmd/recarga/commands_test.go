@@ -179,6 +179,10 @@ func TestCommands(t *testing.T) {
 		"--phone", "5537686660", "--product", "MOVISTAR_TAE", "--since", "2020-01-01T00:00:00Z", "--json")
 	want(t, env, command.ExitUsage, `^$`, `--caller: "" is not allowed`, "webhook", "redeliver", "--state", "exhausted",
 		"--caller", "")
+	want(t, env, command.ExitOK, `(?s)^[^\n]*\nCMD-1 [^\n]*\n$`, `^$`, "list", "--code", "00", "--since", "1h")
+	want(t, env, command.ExitOK, `^$`, `^No orders\.\n$`, "list", "--reason", "declined", "--since", "yesterday")
+	want(t, env, command.ExitUsage, `^$`, `reason: "bad" is not allowed; must be one of declined, .*(?s:.*)since: "soon" is `+
+		`not allowed; must be a time of RFC 3339, .* or how long ago`, "list", "--reason", "bad", "--since", "soon")
 	want(t, env, command.ExitUsage, `^$`, `state: "done" is not allowed; must be one of`, "list", "--state", "done")
 
 	// A person corrects CMD-1, and CMD-2 is what it was.

@@ -34,8 +34,8 @@ func newExportCommand(p *command.Program) *cobra.Command {
 // exportFilters are those of list, and the time of the end.
 func exportFilters() []filterFlag {
 	return append(listFilters(),
-		filterFlag{"finished-since", "finished_since", "final at or after this time (RFC 3339)"},
-		filterFlag{"finished-until", "finished_until", "final before this time (RFC 3339)"})
+		filterFlag{"finished-since", "finished_since", "final at or after this time, as in --since"},
+		filterFlag{"finished-until", "finished_until", "final before this time, as in --since"})
 }
 
 // export writes the answer to the file, or to standard output.

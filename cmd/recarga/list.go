@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -25,8 +26,12 @@ func listFilters() []filterFlag {
 		{"phone", "phone_number", "phone number"},
 		{"product", "product_id", "product"},
 		{"transaction-id", "transaction_id", "the distributor's id of the purchase"},
-		{"since", "since", "created at or after this time (RFC 3339)"},
-		{"until", "until", "created before this time (RFC 3339)"},
+		{"code", "code", "the distributor's last response code, as in 91"},
+		{"reason", "reason", "why it failed: declined, retries_exhausted, expired, invalid or resolved"},
+		{"metadata", "metadata", "a part of its metadata, as in cart=62"},
+		{"waits-for", "waits_for", "why it waits: turn, pace, outage, balance or operator"},
+		{"since", "since", "created at or after this time: RFC 3339, a date, today, yesterday, or how long ago (1h, 2d)"},
+		{"until", "until", "created before this time, as in --since"},
 		{"caller", "caller", "caller; with the admin key only"},
 	}
 }
@@ -37,12 +42,15 @@ func addFilters(p *command.Program, cmd *cobra.Command, filters []filterFlag) {
 		cmd.Flags().String(f.flag, "", f.help)
 	}
 	command.Completes(cmd, "state", states()...)
+	command.Completes(cmd, "code", topup.Codes()...)
+	command.Completes(cmd, "reason", topup.Reasons()...)
+	command.Completes(cmd, "waits-for", topup.Waits()...)
 	p.CompletesProducts(cmd)
 }
 
 // readFilters reads the flags of filters. The error joins a *topup.FieldError for each that is wrong.
 func readFilters(cmd *cobra.Command, filters []filterFlag) (o producer.ExportOptions, err error) {
-	q := params.Reader{Values: url.Values{}}
+	q, now := params.Reader{Values: url.Values{}}, time.Now()
 	for _, f := range filters {
 		q.Values.Set(f.parameter, cmd.Flag(f.flag).Value.String())
 	}
@@ -50,11 +58,15 @@ func readFilters(cmd *cobra.Command, filters []filterFlag) (o producer.ExportOpt
 		State: params.Read(&q, "state", topup.ParseState), Caller: params.Read(&q, "caller", params.AsIs),
 		Phone: params.Read(&q, "phone_number", topup.ParsePhone), Product: params.Read(&q, "product_id", params.AsIs),
 		TransactionID: params.Read(&q, "transaction_id", params.AsIs),
-		Since:         params.Read(&q, "since", params.Time("since")),
-		Until:         params.Read(&q, "until", params.Time("until")),
+		Code:          params.Read(&q, "code", topup.ParseCode),
+		Reason:        params.Read(&q, "reason", topup.ParseReason),
+		Metadata:      params.Read(&q, "metadata", params.AsIs),
+		WaitsFor:      params.Read(&q, "waits_for", topup.ParseWait),
+		Since:         params.Read(&q, "since", params.Moment("since", now)),
+		Until:         params.Read(&q, "until", params.Moment("until", now)),
 	}
-	o.FinishedSince = params.Read(&q, "finished_since", params.Time("finished_since"))
-	o.FinishedUntil = params.Read(&q, "finished_until", params.Time("finished_until"))
+	o.FinishedSince = params.Read(&q, "finished_since", params.Moment("finished_since", now))
+	o.FinishedUntil = params.Read(&q, "finished_until", params.Moment("finished_until", now))
 	if err := q.Err(); err != nil {
 		return o, command.Usage(err)
 	}

@@ -42,14 +42,14 @@ func eventFlags(cmd *cobra.Command) func() (topup.EventFilter, error) {
 	caller := flags.String("caller", "", "of this caller; needs the admin key")
 	kind := flags.String("type", "", "of this type, as in topup.succeeded")
 	endpoint := flags.String("endpoint", "", "for this endpoint of the caller; default is its callback URL")
-	since := flags.String("since", "", "made at this time (RFC 3339) or later")
-	until := flags.String("until", "", "made before this time (RFC 3339)")
+	since := flags.String("since", "", "made at this time or later: RFC 3339, a date, today, yesterday, or how long ago (1h, 2d)")
+	until := flags.String("until", "", "made before this time, as in --since")
 	redeliverable := []topup.EventState{topup.EventExhausted, topup.EventPending, topup.EventDelivered,
 		topup.EventKept}
 	command.Completes(cmd, "state", redeliverable...)
 	command.Completes(cmd, "type", topup.EventTypes()...)
 	return func() (topup.EventFilter, error) {
-		q := params.Reader{Values: url.Values{}}
+		q, now := params.Reader{Values: url.Values{}}, time.Now()
 		for name, value := range map[string]string{"state": *state, "caller": *caller, "type": *kind, "endpoint": *endpoint,
 			"since": *since, "until": *until} {
 			switch {
@@ -63,7 +63,8 @@ func eventFlags(cmd *cobra.Command) func() (topup.EventFilter, error) {
 			State:  params.Read(&q, "state", params.OneOf("state", redeliverable...)),
 			Type:   params.Read(&q, "type", params.OneOf("type", topup.EventTypes()...)),
 			Caller: *caller, Endpoint: *endpoint,
-			Since: params.Read(&q, "since", params.Time("since")), Until: params.Read(&q, "until", params.Time("until")),
+			Since: params.Read(&q, "since", params.Moment("since", now)),
+			Until: params.Read(&q, "until", params.Moment("until", now)),
 		}
 		if err := q.Err(); err != nil {
 			return filter, command.Usage(err)

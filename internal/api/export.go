@@ -74,8 +74,8 @@ func (s *Server) parseExport(
 	var err error
 	e.filter, err = s.parseFilter(ctx, who, values)
 	q := params.Reader{Values: values}
-	e.filter.FinishedSince = params.Read(&q, "finished_since", params.Time("finished_since"))
-	e.filter.FinishedUntil = params.Read(&q, "finished_until", params.Time("finished_until"))
+	e.filter.FinishedSince = params.Read(&q, "finished_since", params.Moment("finished_since", now))
+	e.filter.FinishedUntil = params.Read(&q, "finished_until", params.Moment("finished_until", now))
 	e.format = params.Read(&q, "format", params.OneOf("format", formatCSV, formatNDJSON))
 	e.parts.Attempts = params.Read(&q, "attempts", params.Flag("attempts"))
 	e.parts.Events = params.Read(&q, "events", params.Flag("events"))
@@ -188,8 +188,8 @@ type exportLine struct {
 func opExport() huma.Operation {
 	op := openapi.New(http.MethodGet, "/v1/export", "exportTopups")
 	op.Parameters = append(filterParameters(),
-		openapi.Query("finished_since", "Orders that became final at this time or later.", openapi.Time()),
-		openapi.Query("finished_until", "Orders that became final before this time.", openapi.Time()),
+		openapi.Query("finished_since", "Orders that became final at this time or later, as in since.", openapi.Moment()),
+		openapi.Query("finished_until", "Orders that became final before this time, as in since.", openapi.Moment()),
 		openapi.Query("format", "csv or ndjson.", openapi.Or(formatCSV, formatCSV, formatNDJSON)),
 		openapi.Query("attempts", "With each order's attempts and resolutions; NDJSON only.", openapi.Flag()),
 		openapi.Query("events", "With each order's events; NDJSON only.", openapi.Flag()))

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -47,7 +48,7 @@ type orderPage struct {
 func (s *Server) list(ctx context.Context, in *listInput) (page orderPage, err error) {
 	who := keys.Of(ctx)
 	filter, err := s.parseFilter(ctx, who, in.query)
-	list := listOfOrders(filter)
+	list := listOfOrders(filter, in.query)
 	if err == nil {
 		filter.Cursor, err = s.cursors.open(list, filter.Cursor)
 	}
@@ -77,16 +78,20 @@ func (s *Server) parseFilter(ctx context.Context, who keys.Identity, query url.V
 		return search.Filter{}, problem.Forbidden("the filter caller is for operators' keys; a caller's key sees its own " +
 			"orders")
 	}
-	q := params.Reader{Values: query}
+	q, now := params.Reader{Values: query}, time.Now().UTC()
 	f := search.Filter{
 		State:         params.Read(&q, "state", topup.ParseState),
 		Caller:        params.Read(&q, topup.FieldCaller, params.AsIs),
 		Phone:         params.Read(&q, topup.FieldPhone, topup.ParsePhone),
 		Product:       params.Read(&q, topup.FieldProduct, params.AsIs),
+		Code:          params.Read(&q, "code", topup.ParseCode),
+		Reason:        params.Read(&q, "reason", topup.ParseReason),
+		Metadata:      params.Read(&q, "metadata", search.ParseLabel),
+		WaitsFor:      params.Read(&q, "waits_for", topup.ParseWait),
 		Disputed:      params.Read(&q, "disputed", params.Flag("disputed")),
 		TransactionID: params.Read(&q, "transaction_id", params.AsIs),
-		Since:         params.Read(&q, "since", params.Time("since")),
-		Until:         params.Read(&q, "until", params.Time("until")),
+		Since:         params.Read(&q, "since", params.Moment("since", now)),
+		Until:         params.Read(&q, "until", params.Moment("until", now)),
 		Limit:         params.Read(&q, "limit", limit),
 		Cursor:        params.Read(&q, "cursor", params.AsIs),
 	}
@@ -125,11 +130,17 @@ func filterParameters() []*huma.Param {
 			&huma.Schema{Type: huma.TypeString, Examples: []any{"5537686660"}}),
 		query("product_id", "Orders for this product: of the catalogue, or one that left it and that an order has.",
 			text),
+		query("code", "Orders whose last attempt the distributor answered with this response code.",
+			&huma.Schema{Type: huma.TypeString, Examples: []any{"91"}}),
+		query("reason", "Orders that failed for this reason.", openapi.Reason()),
+		query("metadata", "Orders of whose metadata this is a part, as `NAME=VALUE`.",
+			&huma.Schema{Type: huma.TypeString, Examples: []any{"cart=62"}}),
+		query("waits_for", "Orders that wait for this.", openapi.Waits()),
 		query("disputed", "Only orders whose final state later evidence contradicts.",
 			&huma.Schema{Type: huma.TypeBoolean}),
 		query("transaction_id", "Orders whose purchase has this id at the distributor.", text),
-		query("since", "Orders placed at this time or later.", openapi.Time()),
-		query("until", "Orders placed before this time.", openapi.Time()),
+		query("since", "Orders placed at this time or later. "+openapi.MomentText, openapi.Moment()),
+		query("until", "Orders placed before this time, as in since.", openapi.Moment()),
 	}
 }
 

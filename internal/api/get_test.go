@@ -107,6 +107,12 @@ func TestListFilters(t *testing.T) {
 		{shopKey, "until=" + url.QueryEscape(start.Format(time.RFC3339)), []topup.ID{}},
 		// its + is not escaped
 		{shopKey, "since=" + start.In(time.FixedZone("", 3600)).Format(time.RFC3339), []topup.ID{"B", "A"}},
+		{shopKey, "since=1h", []topup.ID{"B", "A"}},
+		{shopKey, "until=1h", []topup.ID{}},
+		{shopKey, "since=yesterday&until=2026-01-01", []topup.ID{}},
+		{shopKey, "code=00", []topup.ID{}}, // another caller's
+		{otherKey, "code=00", []topup.ID{"C"}},
+		{otherKey, "code=91&reason=declined", []topup.ID{}},
 		{adminKey, "caller=other", []topup.ID{"C"}},
 		{adminKey, "", []topup.ID{"C", "B", "A"}},
 		{otherKey, "", []topup.ID{"C"}},
@@ -133,8 +139,9 @@ func TestListRefusals(t *testing.T) {
 	}{
 		{"caller=other", 403, nil},
 		{"status=queued&foo=1", 422, []string{"query.foo", "query.status"}},
-		{"state=done&limit=0&phone_number=12&product_id=X&since=today&until=x", 422,
-			[]string{"query.limit", "query.phone_number", "query.product_id", "query.since", "query.state", "query.until"}},
+		{"state=done&limit=0&phone_number=12&product_id=X&since=-1h&until=x&code=%5E&reason=bad", 422,
+			[]string{"query.code", "query.limit", "query.phone_number", "query.product_id", "query.reason", "query.since",
+				"query.state", "query.until"}},
 		{"limit=201", 422, []string{"query.limit"}},
 		{"limit=ten", 422, []string{"query.limit"}},
 		{"state=queued&state=failed", 422, []string{"query.state"}},

@@ -3,6 +3,8 @@ package api
 import (
 	"crypto/rand"
 	"encoding/json"
+	"net/url"
+	"time"
 
 	"recarga/internal/api/keys"
 	"recarga/internal/journal/search"
@@ -63,10 +65,11 @@ func (c cursors) open(list, cursor string) (place string, err error) {
 	return string(plain), nil
 }
 
-// listOfOrders names the list that a filter chooses, whatever its pages.
-func listOfOrders(f search.Filter) string {
-	f.Limit, f.Cursor = 0, ""
-	name, _ := json.Marshal(f) // it has texts and times alone
+// listOfOrders names the list that a filter chooses, whatever its pages. Its times count as they were asked for: "1h"
+// is another time on every page.
+func listOfOrders(f search.Filter, query url.Values) string {
+	f.Limit, f.Cursor, f.Since, f.Until = 0, "", time.Time{}, time.Time{}
+	name, _ := json.Marshal([]any{f, query.Get("since"), query.Get("until")}) // it has texts alone
 	return "orders " + string(name)
 }
 

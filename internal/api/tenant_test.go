@@ -213,7 +213,8 @@ func TestCursorsAreSealed(t *testing.T) {
 		s.canceled(otherKey, fmt.Sprint("OTHER-", i))
 	}
 	lists := []string{
-		"/v1/topups?limit=2", "/v1/topups?limit=2&state=canceled", "/v1/events?limit=2", "/v1/events?limit=2&state=pending",
+		"/v1/topups?limit=2", "/v1/topups?limit=2&state=canceled", "/v1/topups?limit=2&since=1h",
+		"/v1/topups?limit=2&since=2h", "/v1/events?limit=2", "/v1/events?limit=2&state=pending",
 	}
 	next := map[string]string{}
 	for _, key := range []string{shopKey, otherKey, adminKey} {

@@ -835,13 +835,17 @@ func testList(t *testing.T, s store) {
 	place("D", "shop", "5537686660", "MOVISTAR_PAQUETE_16", 2) // the same moment as C
 	_, _, err := s.Cancel(t.Context(), "A", "", noon)
 	must(t, err)
+	place("F", "kiosk", "5537686662", "MOVISTAR_TAE", -1)
+	failing, err := s.Begin(t.Context(), "F", 0, workerName, noon.Add(time.Minute), noon)
+	must(t, err)
+	s.finish(t, settlement(failing, topup.StateFailed))
 	cases := []struct {
 		f    search.Filter
 		want string
 	}{
-		{search.Filter{}, "D C B A"},
+		{search.Filter{}, "D C B A F"},
 		{search.Filter{Limit: 2}, "D C …"},
-		{search.Filter{Limit: 4}, "D C B A"},
+		{search.Filter{Limit: 5}, "D C B A F"},
 		{search.Filter{Caller: "shop"}, "D C A"},
 		{search.Filter{Caller: "nobody"}, ""},
 		{search.Filter{State: topup.StateQueued}, "D C B"},
@@ -849,9 +853,16 @@ func testList(t *testing.T, s store) {
 		{search.Filter{Phone: "5537686660"}, "D B A"},
 		{search.Filter{Product: "MOVISTAR_PAQUETE_16"}, "D C"},
 		{search.Filter{Since: noon.Add(time.Minute)}, "D C B"},
-		{search.Filter{Until: noon.Add(time.Minute)}, "A"},
+		{search.Filter{Until: noon.Add(time.Minute)}, "A F"},
 		{search.Filter{Caller: "shop", State: topup.StateQueued, Phone: "5537686660", Product: "MOVISTAR_PAQUETE_16",
 			Since: noon, Until: noon.Add(time.Hour), Limit: 1}, "D"},
+		{search.Filter{Code: "51"}, "F"},
+		{search.Filter{Code: "91"}, ""},
+		{search.Filter{Code: "51", Caller: "kiosk", Reason: topup.ReasonDeclined, State: topup.StateFailed}, "F"},
+		{search.Filter{Code: "51", Caller: "shop"}, ""},
+		{search.Filter{Reason: topup.ReasonDeclined, Phone: "5537686662"}, "F"},
+		{search.Filter{Reason: topup.ReasonExpired}, ""},
+		{search.Filter{Reason: topup.ReasonDeclined, State: topup.StateCanceled}, ""},
 	}
 	for _, c := range cases {
 		if got := ids(c.f); got != c.want {

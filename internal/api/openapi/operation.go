@@ -161,8 +161,34 @@ func Flag() *huma.Schema { return &huma.Schema{Type: huma.TypeBoolean, Default: 
 // Time is RFC 3339.
 func Time() *huma.Schema { return &huma.Schema{Type: huma.TypeString, Format: "date-time"} }
 
+// Moment is RFC 3339, or how long ago.
+func Moment() *huma.Schema {
+	return &huma.Schema{Type: huma.TypeString, Examples: []any{"2026-01-31T18:00:00Z", "1h"}}
+}
+
+// MomentText says what a Moment may be.
+const MomentText = "RFC 3339; or a date, today or yesterday, in UTC; or how long ago, as in 30m, 1h, 2d."
+
 // Ref is the schema of a name in the document.
 func Ref(name string) *huma.Schema { return &huma.Schema{Ref: schemaPrefix + name} }
+
+// Reason is why an order failed.
+func Reason() *huma.Schema {
+	s := Text()
+	for _, reason := range topup.Reasons() {
+		s.Enum = append(s.Enum, string(reason))
+	}
+	return s
+}
+
+// Waits is why an order waits.
+func Waits() *huma.Schema {
+	s := Text()
+	for _, w := range topup.Waits() {
+		s.Enum = append(s.Enum, string(w))
+	}
+	return s
+}
 
 // State is a state of an order.
 func State() *huma.Schema {

@@ -22,20 +22,25 @@ func (l listed) String() string { return strings.Join(l, "\n") }
 
 // list is the statement of the filter's orders, but for its cursor, and without an order or an end.
 func (f Filter) list() listed {
-	l := listed{sqls.Get("list_orders")}
 	open := f.State != "" && !f.State.Final()
-	few := open || f.Disputed || f.TransactionID != "" || f.Phone.Digits() != ""
+	few := open || f.Disputed || f.TransactionID != "" || f.Phone.Digits() != "" || f.WaitsFor != ""
+	rare := f.Code != "" && f.Code != topup.CodeApproved && !few && f.Metadata.Name == "" // what an index of codes leads to
+	failed := f.Reason != "" && !few && !rare && f.Metadata.Name == ""                    // what an index of reasons leads to
+	few = few || rare || failed || f.Metadata.Name != ""
+	l := listed{sqls.Get("list_orders")}
+	if f.labeled() {
+		l = listed{sqls.Get("list_labeled")}
+	}
+	l.where(f.Metadata.Name != "" && !f.labeled(), sqls.Get("orders_with_label"))
+	l.where(f.WaitsFor != "", sqls.Get("orders_waiting_for"))
 	l.where(open, sqls.Get("open_orders"))
 	l.where(f.Caller != "" && few, sqls.Get("few_orders_of_caller"))
 	l.where(f.Caller != "" && !few, sqls.Get("orders_of_caller"))
-	switch f.State {
-	case topup.StateFailed:
-		l.where(true, sqls.Get("failed_orders"))
-	case topup.StateCanceled:
-		l.where(true, sqls.Get("canceled_orders"))
-	default:
-		l.where(f.State != "", sqls.Get("orders_in_state"))
-	}
+	l.state(f.State, rare || failed || f.WaitsFor != "" || f.labeled())
+	l.where(rare, sqls.Get("orders_of_rare_code"))
+	l.where(f.Code != "" && !rare, sqls.Get("orders_of_code"))
+	l.where(failed, sqls.Get("orders_failed_for"))
+	l.where(f.Reason != "" && !failed, sqls.Get("orders_of_reason"))
 	l.where(f.Disputed, sqls.Get("disputed_orders"))
 	l.where(f.TransactionID != "", sqls.Get("orders_of_transaction"))
 	l.where(f.Phone.Digits() != "", sqls.Get("orders_of_phone"))
@@ -47,23 +52,50 @@ func (f Filter) list() listed {
 	return l
 }
 
+// state adds the condition of a state; found: another index leads to the orders.
+func (l *listed) state(s topup.State, found bool) {
+	switch {
+	case found && s != "":
+		l.where(true, sqls.Get("found_in_state"))
+	case s == topup.StateFailed:
+		l.where(true, sqls.Get("failed_orders"))
+	case s == topup.StateCanceled:
+		l.where(true, sqls.Get("canceled_orders"))
+	default:
+		l.where(s != "", sqls.Get("orders_in_state"))
+	}
+}
+
 // args are the parameters of every list of orders, in the order of their numbers.
 func (f Filter) args(from tables.Place, limit int) []any {
 	_, until := f.created()
 	return []any{
 		f.Caller, string(f.State), f.Phone.Digits(), f.Product, f.TransactionID, f.Since.UnixMicro(), until,
-		f.FinishedSince.UnixMicro(), f.FinishedUntil.UnixMicro(), from.At, from.Key, limit,
+		f.FinishedSince.UnixMicro(), f.FinishedUntil.UnixMicro(), from.At, from.Key, limit, string(f.Code), string(f.Reason),
+		f.Metadata.Name, f.Metadata.Value, string(f.WaitsFor),
 	}
 }
 
 // newest is the statement of a page of the filter's orders, the newest first, that come before a place.
 func (f Filter) newest() string {
+	if f.labeled() {
+		return append(f.list(), sqls.Get("labeled_before"), sqls.Get("newest_labeled")).String()
+	}
 	return append(f.list(), sqls.Get("orders_before"), sqls.Get("newest_orders")).String()
 }
 
 // oldest is the statement of a page of the filter's orders, the oldest first, behind a place.
 func (f Filter) oldest() string {
+	if f.labeled() {
+		return append(f.list(), sqls.Get("labeled_after"), sqls.Get("oldest_labeled")).String()
+	}
 	return append(f.list(), sqls.Get("orders_after"), sqls.Get("oldest_orders")).String()
+}
+
+// labeled reports whether what callers noted leads to the orders: but where something else leads to few of them.
+func (f Filter) labeled() bool {
+	return f.Metadata.Name != "" && (f.State == "" || f.State.Final()) && !f.Disputed && f.TransactionID == "" &&
+		f.Phone.Digits() == "" && f.WaitsFor == ""
 }
 
 // eventQuery is the statement of a page of the filter's events, and the parameters that it has beside the bounds of

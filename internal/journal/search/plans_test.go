@@ -23,12 +23,13 @@ import (
 const sqlMany = `
 INSERT INTO orders (id, caller, fingerprint, state, phone, product, amount, operator, metadata, callback_url,
     attempt_count, event_count, response_code, transaction_id, reference, created_at, updated_at, finished_at, due_at,
-    disputed_at)
+    disputed_at, reason)
 SELECT 'ORD-' || i, 'shop-' || i % 100, FINGERPRINT, state, '55' || (30000000 + i / 10), 'MOVISTAR_TAE', 1000,
-    'MOVISTAR', '{}', '', 1, 1, '00', CASE state WHEN 'succeeded' THEN 'TXN-' || i ELSE '' END,
+    'MOVISTAR', '{}', '', 1, 1, CASE state WHEN 'failed' THEN '51' ELSE '00' END, CASE state WHEN 'succeeded' THEN 'TXN-' || i ELSE '' END,
     CASE state WHEN 'succeeded' THEN 'RRN-' || i ELSE '' END, 1000000 * i, 1000000 * i,
     CASE WHEN state IN ('succeeded', 'failed', 'canceled') THEN 1000000 * i + 2000000 END,
-    CASE state WHEN 'queued' THEN 1000000 * i END, CASE WHEN i % 1000 = 0 THEN 1000000 * i END
+    CASE state WHEN 'queued' THEN 1000000 * i END, CASE WHEN i % 1000 = 0 THEN 1000000 * i END,
+    CASE state WHEN 'failed' THEN 'declined' ELSE '' END
 FROM (SELECT i, CASE i % 400 WHEN 1 THEN 'unknown' WHEN 2 THEN 'queued' WHEN 3 THEN 'failed' WHEN 4 THEN 'canceled'
     ELSE 'succeeded' END AS state FROM n) orders`
 
@@ -126,14 +127,21 @@ func TestPlans(t *testing.T) {
 		for index, filters := range map[string][]Filter{
 			"orders_created": {
 				{}, {Since: at}, {Until: at}, {Since: at, Until: at.Add(time.Minute)}, {FinishedSince: at},
-				{State: topup.StateSucceeded}, {Product: "MOVISTAR_TAE"},
+				{State: topup.StateSucceeded}, {Product: "MOVISTAR_TAE"}, {Code: topup.CodeApproved},
 			},
 			"orders_caller":      {{Caller: "shop-1"}, {Caller: "shop-1", Since: at}},
-			"orders_phone":       {{Phone: phone}, {Phone: phone, Caller: "shop-1"}},
+			"orders_phone":       {{Phone: phone}, {Phone: phone, Caller: "shop-1", Code: "51", Reason: topup.ReasonDeclined}},
 			"orders_transaction": {{TransactionID: "TXN-1234"}, {Caller: "shop-34", TransactionID: "TXN-1234"}},
-			"orders_open":        {{State: topup.StateUnknown}, {State: topup.StateQueued, Caller: "shop-2"}},
+			"orders_open":        {{State: topup.StateUnknown}, {State: topup.StateQueued, Caller: "shop-2"}, {State: topup.StateUnknown, Code: "91"}},
 			"orders_ended":       {{State: topup.StateFailed}, {State: topup.StateCanceled}},
-			"orders_disputed":    {{Disputed: true}, {Disputed: true, Caller: "shop-0"}},
+			"orders_disputed":    {{Disputed: true}, {Disputed: true, Caller: "shop-0"}, {Disputed: true, Code: "51"}},
+			"orders_code": {
+				{Code: "51"}, {Code: "51", Caller: "shop-3", Reason: topup.ReasonDeclined, State: topup.StateFailed, Since: at},
+			},
+			"orders_reason": {
+				{Reason: topup.ReasonDeclined}, {Reason: topup.ReasonExpired, State: topup.StateFailed, Caller: "shop-3"},
+				{Reason: topup.ReasonDeclined, Code: topup.CodeApproved},
+			},
 		} {
 			for _, f := range filters {
 				for name, q := range map[string]string{"newest": f.newest(), "oldest": f.oldest()} {

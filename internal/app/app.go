@@ -300,11 +300,12 @@ func (n *Node) startAPI(ctx context.Context) error {
 	}
 	many := bulk.NewRunner(n.journal, n.producer, n.log)
 	n.background(many.Run)
+	pinger := n.pinger()
 	pages, err := console.New(console.Config{
 		Bulk:      many,
 		Operators: operators, Limiter: limiter, Proxies: s.TrustedProxies,
 		Catalog: n.catalog, AdminKey: s.AdminKey, Journal: n.journal, Orders: n.producer, Queue: n.queue,
-		Callers: n.callers, Breaker: breaker{n.shared().SharedState(s.DistributorSecretKey)},
+		Callers: n.callers, Pinger: pinger, TraceURL: s.TraceURL, Breaker: breaker{n.shared().SharedState(s.DistributorSecretKey)},
 		Rate: inWords(s.DistributorRate), Log: n.log, Version: n.version,
 	})
 	if err != nil {
@@ -315,7 +316,7 @@ func (n *Node) startAPI(ctx context.Context) error {
 		Observe: n.metrics.Served, Waits: n.startWaits(),
 		Callers: known, NoAdminKey: s.AdminKey == "", Registry: n.callers, Operators: operators,
 		Limiter: limiter, Proxies: s.TrustedProxies, Endpoints: endpoints{s, n.callers},
-		Pinger:     n.pinger(),
+		Pinger:     pinger,
 		Reconciler: reconcile.New(n.journal, n.producer, n.log),
 		// With the API key alone there is one tenant: nobody from whom its cursors must be kept.
 		Cursors: seal.New(append([]string{cmp.Or(s.SealingKey(), s.APIKey)}, s.FormerKeys()...)...),

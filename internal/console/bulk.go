@@ -2,7 +2,6 @@ package console
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"maps"
 	"net/http"
@@ -59,22 +58,22 @@ func namesOf(action topup.BulkKind) []string {
 }
 
 // choose reads what the filter of an action matches now.
-func (c *Console) choose(ctx context.Context, action topup.BulkKind, filter url.Values) (bulk.Set, error) {
+func (c *Console) choose(r *http.Request, action topup.BulkKind, filter url.Values) (bulk.Set, error) {
 	if ids := filter[chosenIDs]; len(ids) > 0 {
-		return bulk.Named(ctx, c.cfg.Journal, action, ids)
+		return bulk.Named(r.Context(), c.cfg.Journal, action, ids)
 	}
 	if action == topup.BulkRedeliver {
-		f, err := eventFilter(filter)
+		f, err := eventFilter(r, filter)
 		if err != nil {
 			return bulk.Set{}, err
 		}
-		return bulk.ChooseEvents(ctx, c.cfg.Journal, f)
+		return bulk.ChooseEvents(r.Context(), c.cfg.Journal, f)
 	}
-	f, err := c.filterOf(ctx, filter)
+	f, err := c.filterOf(r, filter)
 	if err != nil {
 		return bulk.Set{}, err
 	}
-	return bulk.ChooseOrders(ctx, c.cfg.Journal, action, f)
+	return bulk.ChooseOrders(r.Context(), c.cfg.Journal, action, f)
 }
 
 func (c *Console) bulkPage(action topup.BulkKind) page {
@@ -83,7 +82,7 @@ func (c *Console) bulkPage(action topup.BulkKind) page {
 		if ids := r.URL.Query()[chosenIDs]; len(ids) > 0 { // rows of a list, whatever this was filtered by
 			filter = url.Values{chosenIDs: ids}
 		}
-		set, err := c.choose(r.Context(), action, filter)
+		set, err := c.choose(r, action, filter)
 		if err != nil {
 			return err
 		}
@@ -130,7 +129,7 @@ func (c *Console) bulk(action topup.BulkKind) page {
 		if err := bulk.Check(a); err != nil {
 			return err
 		}
-		set, err := c.choose(r.Context(), action, asked.Filter)
+		set, err := c.choose(r, action, asked.Filter)
 		if err != nil {
 			return err
 		}

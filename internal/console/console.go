@@ -11,7 +11,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"html/template"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -19,6 +18,7 @@ import (
 
 	"recarga/internal/access"
 	"recarga/internal/bulk"
+	"recarga/internal/callers"
 	"recarga/internal/journal/search"
 	"recarga/internal/queue"
 	"recarga/producer"
@@ -31,6 +31,9 @@ type Journal interface {
 	Ended
 	Details(ctx context.Context, id topup.ID) (topup.Details, error)
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
+	FindPart(ctx context.Context, part string, limit int) ([]topup.Order, error)
+	Page(ctx context.Context, f search.Filter) (search.Page, error)
+	PageBefore(ctx context.Context, f search.Filter) (search.Page, error)
 	Overview(ctx context.Context, now time.Time) (search.Overview, error)
 	Disputed(ctx context.Context) (n int64, since time.Time, err error)
 	EndpointHealth(ctx context.Context, caller, url string) (topup.EndpointHealth, error)
@@ -48,6 +51,10 @@ type Orders interface {
 	Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error)
 	Correct(ctx context.Context, id topup.ID, c topup.Correction) (topup.Order, error)
 	Uphold(ctx context.Context, id topup.ID, u topup.Upholding) (topup.Order, error)
+	HoldBack(ctx context.Context, id topup.ID, who producer.Actor) (topup.Order, error)
+	LetGo(ctx context.Context, id topup.ID, who producer.Actor) (topup.Order, error)
+	EnableEndpoint(ctx context.Context, e topup.DisabledEndpoint, who producer.Actor) error
+	DisableEndpoint(ctx context.Context, e topup.DisabledEndpoint, who producer.Actor) error
 	Redeliver(ctx context.Context, id string, who producer.Actor) (topup.Event, error)
 }
 
@@ -56,11 +63,6 @@ type Queue interface {
 	Glance(ctx context.Context) (map[string]queue.Info, error)
 	Pause(ctx context.Context, name string) error
 	Resume(ctx context.Context, name string) error
-}
-
-// Callers lists those who place orders.
-type Callers interface {
-	List(ctx context.Context) ([]topup.Caller, error)
 }
 
 // Breaker reports whether purchases are deferred because the distributor fails.
@@ -96,8 +98,10 @@ type Config struct {
 	Bulk *bulk.Runner
 	// Queue is what can be paused.
 	Queue Queue
-	// Callers are listed with their endpoints.
-	Callers Callers
+	// Callers are the registry of who places orders.
+	Callers *callers.Registry
+	// Pinger tries their endpoints out.
+	Pinger Pinger
 	// Catalog is what the filter offers. The zero one stands for topup.DefaultCatalog.
 	Catalog topup.Catalog
 	// Breaker may be nil: then nothing is said of it.
@@ -106,6 +110,8 @@ type Config struct {
 	Rate string
 	// Log defaults to slog.Default().
 	Log *slog.Logger
+	// TraceURL leads to an order's trace, with {id} for the order's id; empty: there is none.
+	TraceURL string
 	// Version is shown at the foot of each page.
 	Version string
 }
@@ -124,7 +130,7 @@ type Console struct {
 	cfg      Config
 	sessions *sessions
 	etag     string
-	pages    map[string]*template.Template
+	pages    zonedPages
 	now      *snapshot
 	handler  http.Handler
 }
@@ -140,15 +146,14 @@ func New(cfg Config) (*Console, error) {
 	if cfg.Limiter == nil {
 		cfg.Limiter = access.NewLimiter(cfg.Log, nil)
 	}
-	parsed, err := parsePages()
-	if err != nil {
+	if _, err := parsePages(time.Local); err != nil {
 		return nil, err
 	}
 	etag, err := digestOf(assets)
 	if err != nil {
 		return nil, err
 	}
-	c := &Console{cfg: cfg, sessions: newSessions(cfg), etag: etag, pages: parsed}
+	c := &Console{cfg: cfg, sessions: newSessions(cfg), etag: etag}
 	c.now = &snapshot{c: c}
 	c.handler = c.routes()
 	return c, nil
@@ -270,6 +275,11 @@ type view struct {
 	// Data is the page's own view.
 	Version string
 	Path    string
+	// Zone is the time zone of all times, and Zones those that are offered.
+	Zone  *time.Location
+	Zones []string
+	// Address is the page's own, with its query.
+	Address string
 	Who     string
 	Query   string
 	Data    any
@@ -290,7 +300,12 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, name 
 	v.Who, v.role = who.Name, who.Role
 	v.Version, v.Path, v.Query = c.cfg.Version, r.URL.Path, r.URL.Query().Get("q")
 	var buf bytes.Buffer
-	if err := c.pages[name].ExecuteTemplate(&buf, "layout.html", v); err != nil {
+	v.Zone, v.Zones, v.Address = zoneOf(r), zones, localPath(r)
+	pages, err := c.pages.in(v.Zone)
+	if err == nil {
+		err = pages[name].ExecuteTemplate(&buf, "layout.html", v)
+	}
+	if err != nil {
 		c.cfg.Log.ErrorContext(r.Context(), "console page not made", "page", name, "error", err)
 		http.Error(w, "a fault of ours; the log says more", http.StatusInternalServerError)
 		return

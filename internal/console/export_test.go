@@ -6,6 +6,7 @@ import (
 
 	"recarga/internal/bulk"
 	"recarga/internal/seal"
+	"recarga/topup"
 )
 
 // Seal is a confirmation as the console with this key makes it.

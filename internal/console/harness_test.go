@@ -20,6 +20,7 @@ import (
 	"recarga/internal/access"
 	"recarga/internal/api"
 	"recarga/internal/api/keys"
+	"recarga/internal/bulk"
 	"recarga/internal/callers"
 	"recarga/internal/console"
 	"recarga/internal/journal"
@@ -41,6 +42,7 @@ type site struct {
 	url     string
 	journal *journal.Journal
 	queue   *queue.Queue
+	bulk    *bulk.Runner
 	log     *screen
 	config  console.Config
 }
@@ -73,9 +75,12 @@ func open(tb testing.TB, change ...func(*console.Config)) *site {
 	must(tb, err)
 	tb.Cleanup(func() { must(tb, s.journal.Close()) })
 	s.queue = s.openQueue(queue.Embedded, log)
+	orders := producer.New(s.journal, s.queue, log)
+	s.bulk = bulk.NewRunner(s.journal, orders, log)
 	s.config = console.Config{
+		Bulk:     s.bulk,
 		AdminKey: adminKey, Operators: access.NewOperators(s.journal), Journal: s.journal,
-		Orders: producer.New(s.journal, s.queue, log), Queue: s.queue,
+		Orders: orders, Queue: s.queue,
 		Callers: callers.New(s.journal, adminKey, true), Log: log, Version: "v1.0.0",
 	}
 	for _, c := range change {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"recarga/internal/wake"
@@ -64,6 +65,14 @@ func (a Actor) level() slog.Level {
 		return slog.LevelWarn
 	}
 	return slog.LevelInfo
+}
+
+// checkReason refuses what nobody says the reason of.
+func (a Actor) checkReason() error {
+	if strings.TrimSpace(a.Reason) == "" {
+		return &topup.FieldError{Field: "reason", Value: a.Reason, Allowed: "given"}
+	}
+	return nil
 }
 
 func (a Actor) attrs() []slog.Attr {
@@ -194,6 +203,9 @@ func (p *Producer) Hold(ctx context.Context, id topup.ID, h topup.Hold) (topup.O
 // HoldBack keeps an order that waits from being bought until LetGo; it ends in time all the same. Errors:
 // topup.ErrNotFound; topup.ErrArchived; *topup.TransitionError when it does not wait: it may be under way.
 func (p *Producer) HoldBack(ctx context.Context, id topup.ID, who Actor) (topup.Order, error) {
+	if err := who.checkReason(); err != nil {
+		return topup.Order{}, err
+	}
 	o, err := p.journal.HoldBack(ctx, id, time.Now())
 	if err == nil {
 		p.log.LogAttrs(ctx, slog.LevelWarn, "order held back", append(o.LogAttrs(), who.attrs()...)...)
@@ -203,6 +215,9 @@ func (p *Producer) HoldBack(ctx context.Context, id topup.ID, who Actor) (topup.
 
 // LetGo has an order that was held back bought when it would have been due. Errors: as of HoldBack.
 func (p *Producer) LetGo(ctx context.Context, id topup.ID, who Actor) (topup.Order, error) {
+	if err := who.checkReason(); err != nil {
+		return topup.Order{}, err
+	}
 	o, err := p.journal.LetGo(ctx, id, time.Now())
 	if err != nil {
 		return o, err

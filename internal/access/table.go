@@ -97,7 +97,7 @@ var permissions = map[string]Permission{
 	"GET /console/orders/{id}/resolve":                          operators, "POST /console/orders/{id}/resolve": operators,
 	"GET /console/orders/{id}/uphold": operators, "POST /console/orders/{id}/uphold": operators,
 	"GET /console/orders/{id}/cancel": operators, "POST /console/orders/{id}/cancel": operators,
-	"GET /console/suggest": viewers, "POST /console/zone": viewers, "GET /console/orders/{id}/json": viewers,
+	"GET /console/follow": viewers, "GET /console/suggest": viewers, "POST /console/zone": viewers, "GET /console/orders/{id}/json": viewers,
 	"GET /console/events/{id}":      viewers,
 	"GET /console/orders/{id}/hold": operators, "POST /console/orders/{id}/hold": operators,
 	"GET /console/orders/{id}/release": operators, "POST /console/orders/{id}/release": operators,

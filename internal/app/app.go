@@ -81,6 +81,8 @@ type Node struct {
 	lease *coordination.LeaderLease // nil where there is no other process
 	// changes are announced to other processes; nil where there are none.
 	changes *coordination.Changes
+	// console's pages follow what happens; nil without an API.
+	console atomic.Pointer[console.Console]
 	// waits has requests wait; nil without an API.
 	waits atomic.Pointer[longpoll.Hub]
 
@@ -311,6 +313,7 @@ func (n *Node) startAPI(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	n.console.Store(pages)
 	handler := api.New(api.Config{
 		Catalog: n.catalog, Orders: n.producer, Bulk: many, Book: n.journal, Balances: balance.NewCache(n.vendor),
 		Observe: n.metrics.Served, Waits: n.startWaits(),
@@ -340,6 +343,7 @@ func (n *Node) serveAPI(ctx context.Context, handler http.Handler) error {
 	}, func(err error) { n.failed <- err })
 	n.onShutdown(end)
 	n.onShutdown(n.waits.Load().End) // first: who waits is answered, and not cut off
+	n.onShutdown(n.console.Load().End)
 	n.api, n.APIURL = server, urlOf(listener)
 	return nil
 }

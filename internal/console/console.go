@@ -132,7 +132,9 @@ type Console struct {
 	etag     string
 	pages    zonedPages
 	now      *snapshot
-	handler  http.Handler
+	// followers are the pages that follow what happens.
+	followers *followers
+	handler   http.Handler
 }
 
 // New builds a Console.
@@ -154,7 +156,7 @@ func New(cfg Config) (*Console, error) {
 		return nil, err
 	}
 	c := &Console{cfg: cfg, sessions: newSessions(cfg), etag: etag}
-	c.now = &snapshot{c: c}
+	c.now, c.followers = &snapshot{c: c}, newFollowers()
 	c.handler = c.routes()
 	return c, nil
 }
@@ -268,8 +270,9 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
 type view struct {
 	// Title is the browser tab's, and the heading.
 	Title string
-	// Live pages are loaded again every few seconds.
-	Live bool
+	// Live pages are loaded again when something changes, and every few seconds; of one order: when that changes.
+	Live  bool
+	Order topup.ID
 	// Version is the program's. Path is the page's own, without its query; Who is logged in (empty: nobody), and Query
 	// what the search field holds.
 	// Data is the page's own view.

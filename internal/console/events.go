@@ -53,7 +53,7 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request, _ operator) err
 		older.Set("cursor", next)
 		v.Next = address(older, "events")
 	}
-	c.show(w, r, status, "events", view{Title: "Events", Data: v})
+	c.show(w, r, status, "events", view{Title: "Events", Live: v.Wrong == "", Data: v})
 	return nil
 }
 

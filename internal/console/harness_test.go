@@ -103,6 +103,13 @@ func (s *site) listen(cfg console.Config) string {
 	s.tb.Helper()
 	page, err := console.New(cfg)
 	must(s.tb, err)
+	return s.serve(page)
+}
+
+// serve is listen for a console.
+func (s *site) serve(page *console.Console) string {
+	s.tb.Helper()
+	cfg := s.config
 	handler := api.New(api.Config{
 		Orders: producer.New(s.journal, s.queue, cfg.Log), Book: s.journal, Limiter: cfg.Limiter,
 		Proxies: cfg.Proxies,

@@ -62,7 +62,7 @@ func (c *Console) order(w http.ResponseWriter, r *http.Request, _ operator) erro
 		return err
 	}
 	v.Done = messages[r.URL.Query().Get("done")]
-	c.show(w, r, http.StatusOK, "order", view{Title: string(v.ID), Live: !v.State.Final() || pending(v.Events), Data: v})
+	c.show(w, r, http.StatusOK, "order", view{Title: string(v.ID), Order: v.ID, Live: !v.State.Final() || pending(v.Events), Data: v})
 	return nil
 }
 

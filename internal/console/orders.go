@@ -71,7 +71,7 @@ func (c *Console) orders(w http.ResponseWriter, r *http.Request, _ operator) err
 		}
 		status, v.Wrong = http.StatusUnprocessableEntity, err.Error()
 	}
-	c.show(w, r, status, "orders", view{Title: "Orders", Data: v})
+	c.show(w, r, status, "orders", view{Title: "Orders", Live: v.Wrong == "", Data: v})
 	return nil
 }
 

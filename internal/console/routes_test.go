@@ -57,7 +57,9 @@ func TestEveryRouteRefusesOtherParameters(t *testing.T) {
 			refused(url.Values{"nonsense": {"1"}}, form, "nonsense")
 			refused(url.Values{"state=unknown&caller=shop": {""}}, form, "state=unknown&caller=shop")
 			for _, name := range route.Query {
-				refused(url.Values{name: {"", ""}}, form, name)
+				if !strings.HasSuffix(name, "[]") { // which may be given often
+					refused(url.Values{name: {"", ""}}, form, name)
+				}
 			}
 			b.send(method, path+"?%zz", form.Encode()).want(http.StatusUnprocessableEntity, "query")
 			for _, text := range notTexts {
@@ -236,6 +238,7 @@ func TestLinksKeepTheirFilter(t *testing.T) {
 func filterIn(u *url.URL) url.Values {
 	q := u.Query()
 	q.Del("cursor")
+	q.Del("newer")
 	return q
 }
 

@@ -60,6 +60,8 @@ const every = Number(document.body.dataset.live);
 if (every > 0) {
   const live = document.querySelector("footer .live");
   const usual = live.textContent;
+  const follows = usual.replace(/every.*/, "when something changes");
+  let stream = null, heard = false, asked = Date.now();
   // Nobody's focus, selection or choice is taken away: the page waits, and says so.
   const busy = () => document.hidden || document.querySelector("main :focus, main details[open], main input:checked") ||
     !getSelection().isCollapsed;
@@ -67,7 +69,7 @@ if (every > 0) {
     if (live.textContent !== text) {
       live.textContent = text;
     }
-    live.classList.toggle("stale", text !== usual);
+    live.classList.toggle("stale", text !== usual && text !== follows);
   };
   const refresh = async () => {
     try {
@@ -86,18 +88,47 @@ if (every > 0) {
       }
       document.querySelector("main").replaceChildren(...page.querySelector("main").childNodes);
       copyButtons();
-      say(usual);
+      say(heard ? follows : usual);
     } catch {
       say("does not update: no answer, trying again");
     }
   };
+  // One connection: the page hears that something has changed, and asks. Without it, it asks every few seconds; with
+  // it, seldom, for what was not heard of. Hidden pages have none: a browser has few connections to one server.
+  const follow = () => {
+    if (stream || document.hidden || !window.EventSource) {
+      return;
+    }
+    stream = new EventSource(document.body.dataset.follow);
+    stream.onopen = () => { heard = true; say(follows); };
+    stream.onerror = () => {
+      heard = false;
+      say(usual);
+      if (stream.readyState === EventSource.CLOSED) { // refused: try again in a while
+        stream = null;
+        setTimeout(follow, 10 * every);
+      }
+    };
+    stream.addEventListener("changed", () => { asked = 0; });
+    stream.addEventListener("ended", () => location.reload());
+  };
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden && stream) {
+      stream.close();
+      stream = null;
+      heard = false;
+    }
+    follow();
+  });
   const loop = async () => {
     if (busy()) {
       say("waits while you are at it");
-    } else {
+    } else if (Date.now() - asked >= (heard ? 5 * every : every)) {
+      asked = Date.now();
       await refresh();
     }
-    setTimeout(loop, every);
+    setTimeout(loop, 1000);
   };
-  setTimeout(loop, every);
+  follow();
+  loop();
 }

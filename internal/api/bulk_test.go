@@ -85,7 +85,11 @@ func TestHold(t *testing.T) {
 			t.Errorf("held: %+v", o)
 		}
 	}
-	s.get(adminKey, "/v1/topups?waits_for=operator").want(http.StatusOK, "ORD-1")
+	var page struct{ Data []topup.Order }
+	decode(t, s.get(adminKey, "/v1/topups?waits_for=operator").want(http.StatusOK).body, &page)
+	if len(page.Data) != 1 || page.Data[0].ID != "ORD-1" {
+		t.Errorf("waiting for an operator: %+v", page.Data)
+	}
 	if o := s.post(adminKey, release, `{"reason":"right"}`).want(http.StatusOK).order(); o.WaitsFor != "" {
 		t.Errorf("released: %+v", o)
 	}

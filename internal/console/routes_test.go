@@ -75,7 +75,9 @@ func TestEveryRouteRefusesOtherParameters(t *testing.T) {
 			}
 			refused(nil, with(form, "nonsense", "1"), "nonsense")
 			for _, name := range route.Form {
-				refused(nil, with(form, name, sample(name), sample(name)), name)
+				if !strings.HasSuffix(name, "[]") {
+					refused(nil, with(form, name, sample(name), sample(name)), name)
+				}
 				for _, text := range notTexts {
 					refused(nil, with(form, name, text), "UTF-8 text without NUL")
 				}

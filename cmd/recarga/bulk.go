@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,7 +68,8 @@ func newBulkOrdersCommand(p *command.Program, kind topup.BulkKind) *cobra.Comman
 	cmd := &cobra.Command{Use: string(kind)}
 	var f bulkFlags
 	f.add(cmd, kind)
-	filters := listFilters()
+	// --reason is why it is done: such orders have not failed, for whatever reason.
+	filters := slices.DeleteFunc(listFilters(), func(f filterFlag) bool { return f.flag == "reason" })
 	addFilters(p, cmd, filters)
 	if kind == topup.BulkResolve {
 		cmd.Flags().StringVar((*string)(&f.request.Outcome), "as", "", "what happened: succeeded, failed or resend")

@@ -16,6 +16,7 @@ import (
 func newExportCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "export"}
 	addFilters(p, cmd, exportFilters())
+	command.Completes(cmd, "reason", topup.Reasons()...)
 	format := cmd.Flags().String("format", "", "csv or ndjson (default: the ending of --output, or else csv)")
 	command.Completes(cmd, "format", "csv", "ndjson")
 	output := cmd.Flags().String("output", "", "file to write; compressed if it ends with .gz (default: standard output)")

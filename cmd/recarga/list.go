@@ -43,7 +43,6 @@ func addFilters(p *command.Program, cmd *cobra.Command, filters []filterFlag) {
 	}
 	command.Completes(cmd, "state", states()...)
 	command.Completes(cmd, "code", topup.Codes()...)
-	command.Completes(cmd, "reason", topup.Reasons()...)
 	command.Completes(cmd, "waits-for", topup.Waits()...)
 	p.CompletesProducts(cmd)
 }
@@ -76,6 +75,7 @@ func readFilters(cmd *cobra.Command, filters []filterFlag) (o producer.ExportOpt
 func newListCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "list"}
 	addFilters(p, cmd, listFilters())
+	command.Completes(cmd, "reason", topup.Reasons()...)
 	disputed := cmd.Flags().Bool("disputed", false, "only orders whose final state later evidence contradicts")
 	limit := cmd.Flags().Int("limit", 50, "orders of a page, 1 to 200")
 	all := cmd.Flags().Bool("all", false, "all pages")

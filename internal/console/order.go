@@ -86,7 +86,7 @@ func (c *Console) orderView(r *http.Request) (orderView, error) {
 	if err != nil {
 		return orderView{}, err
 	}
-	v := orderView{Details: d, Facts: factsOf(d.State), Steps: story.Of(d)}
+	v := orderView{Details: d, Facts: factsOf(d.State), Steps: story.In(zoneOf(r), d)}
 	v.CanCancel = d.State == topup.StateQueued || d.State == topup.StateRetrying
 	v.CanResolve = d.State == topup.StateUnknown
 	v.CanRelease = d.WaitsFor == topup.NullString(topup.WaitOperator)

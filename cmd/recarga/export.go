@@ -11,6 +11,7 @@ import (
 	"recarga/internal/orderfile"
 	"recarga/internal/wholefile"
 	"recarga/producer"
+	"recarga/topup"
 )
 
 func newExportCommand(p *command.Program) *cobra.Command {

@@ -860,7 +860,7 @@ func testList(t *testing.T, s store) {
 		{search.Filter{Caller: "shop"}, "D C A G"},
 		{search.Filter{Caller: "nobody"}, ""},
 		{search.Filter{State: topup.StateQueued}, "D C B G"},
-		{search.Filter{State: topup.StateCanceled}, "A"},
+		{search.Filter{State: topup.StateCanceled}, "A H"},
 		{search.Filter{Phone: "5537686660"}, "D B A"},
 		{search.Filter{Product: "MOVISTAR_PAQUETE_16"}, "D C"},
 		{search.Filter{Since: noon.Add(time.Minute)}, "D C B"},

@@ -55,7 +55,7 @@ type Runner struct {
 	book Book
 	do   Operations
 	log  *slog.Logger
-	// name tells this process from the others.
+	// name distinguishes this process from the others.
 	name string
 	wake chan struct{}
 }

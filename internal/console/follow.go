@@ -18,7 +18,7 @@ const (
 	followBeat = 10 * time.Second
 )
 
-// followers are the pages that are told that something has changed. They read it themselves.
+// followers are the open pages that hear that something has changed. They read it themselves.
 type followers struct {
 	mu    sync.Mutex
 	all   map[*follower]struct{}

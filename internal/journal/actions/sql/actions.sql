@@ -12,7 +12,7 @@ UPDATE bulk_actions SET ready_at = $2 WHERE id = $1 AND ready_at IS NULL
 -- name: forget_pages
 DELETE FROM bulk_pages WHERE action_id IN (SELECT id FROM bulk_actions WHERE ended_at < $1)
 
--- What was confirmed, and never had all of its pages: whoever asked was told that it failed.
+-- What was confirmed, and never had all of its pages: whoever asked was answered that it failed.
 -- name: forget_unready
 DELETE FROM bulk_actions WHERE ended_at IS NULL AND ready_at IS NULL AND created_at < $1
 

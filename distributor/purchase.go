@@ -78,7 +78,7 @@ func (c *Client) Purchase(ctx context.Context, o topup.Order, sendBy time.Time) 
 // progress is how far a request got: in words for the evidence, and in bytes for the proof.
 type progress struct {
 	sendBy time.Time
-	step   atomic.Pointer[string]
+	step   atomic.Pointer[string] // begins with a topup.Reach
 	wire   atomic.Pointer[wire]
 	before int64 // bytes that had been written on the connection before the request
 }
@@ -92,7 +92,7 @@ func (p *progress) left() bool {
 // connected records the connection that the request gets, and what may be written on it from now on.
 // Without HTTP/2 it carries one request at a time.
 func (p *progress) connected(conn net.Conn) {
-	p.reach("connected")
+	p.reach(string(topup.ReachIdle))
 	if secure, ok := conn.(*tls.Conn); ok {
 		conn = secure.NetConn()
 	}
@@ -108,22 +108,22 @@ func (p *progress) String() string {
 	if step := p.step.Load(); step != nil {
 		return *step
 	}
-	return "not connected"
+	return string(topup.ReachNone)
 }
 
 func (p *progress) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		GotConn:              func(info httptrace.GotConnInfo) { p.connected(info.Conn) },
 		WroteRequest:         func(info httptrace.WroteRequestInfo) { p.reach(wrote(info.Err)) },
-		GotFirstResponseByte: func() { p.reach("answer began") },
+		GotFirstResponseByte: func() { p.reach(string(topup.ReachAnswer)) },
 	}
 }
 
 func wrote(err error) string {
 	if err != nil {
-		return "request written in part: " + err.Error()
+		return string(topup.ReachPart) + ": " + err.Error()
 	}
-	return "request written"
+	return string(topup.ReachWritten)
 }
 
 // answer is what came back. err is set when it is not whole.

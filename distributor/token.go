@@ -16,9 +16,9 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// ErrCredentials: the distributor refused the customer id or the secret key. Trying again is no use.
-var ErrCredentials = errors.New(
-	"the distributor refused RECARGA_DISTRIBUTOR_CUSTOMER_ID or RECARGA_DISTRIBUTOR_SECRET_KEY")
+// ErrCredentials: the distributor refused the customer id or the secret key. Trying again at once is no use.
+var ErrCredentials = errors.New("the distributor refuses the login: correct RECARGA_DISTRIBUTOR_CUSTOMER_ID and " +
+	"RECARGA_DISTRIBUTOR_SECRET_KEY and restart, or have it admit them")
 
 // token is a bearer token and when it is to be renewed.
 type token struct {
@@ -50,14 +50,15 @@ type tokens struct {
 	store  TokenStore
 	flight singleflight.Group
 
-	mu      sync.Mutex
-	current token
-	refused string    // the token that the distributor refused last
-	useless int       // how many logins in a row gave a token that was refused at its first use
-	proven  bool      // the current token was accepted
-	loginAt time.Time // no login before it
-	secrets []string  // the latest tokens of either kind
-	masks   *border   // for them, and the secret key
+	mu       sync.Mutex
+	current  token
+	refused  string    // the token that the distributor refused last
+	useless  int       // how many logins in a row gave a token that was refused at its first use
+	proven   bool      // the current token was accepted
+	loginAt  time.Time // no login before it
+	refusals int       // how many logins in a row were refused for the credentials
+	secrets  []string  // the latest tokens of either kind
+	masks    *border   // for them, and the secret key
 }
 
 // maxSecrets is how many tokens are masked, the last ones: an answer echoes the one it was sent, or one
@@ -90,7 +91,7 @@ func (t *tokens) get() token {
 func (t *tokens) set(current token) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.current, t.proven = current, false
+	t.current, t.proven, t.refusals = current, false, 0
 	t.remember(current.value, current.refresh)
 }
 
@@ -150,10 +151,28 @@ func (t *tokens) accept(value string) {
 	}
 }
 
-// mayLogIn is an error while the distributor refuses the very tokens that it gives.
+const (
+	// refusalWait is the wait after the first login that was refused. It doubles up to maxRefusalWait: some vendors lock
+	// an account that is tried too often.
+	refusalWait    = 15 * time.Second
+	maxRefusalWait = 5 * time.Minute
+)
+
+// refuse records that a login was refused for its credentials.
+func (t *tokens) refuse() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.refusals++
+	t.loginAt = time.Now().Add(min(refusalWait<<min(t.refusals-1, 10), maxRefusalWait))
+}
+
+// mayLogIn is an error while the distributor refuses the credentials, or the very tokens that it gives.
 func (t *tokens) mayLogIn() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.refusals > 0 && time.Now().Before(t.loginAt) {
+		return ErrCredentials
+	}
 	if wait := time.Until(t.loginAt); wait > 0 {
 		return fmt.Errorf("the distributor refuses the tokens of its own logins; the next login is in %s",
 			wait.Round(time.Second))
@@ -218,6 +237,9 @@ func (t *tokens) renew(ctx context.Context) (token, error) {
 	loggingIn, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	current, err := t.client.login(loggingIn)
+	if errors.Is(err, ErrCredentials) {
+		t.refuse()
+	}
 	if err != nil {
 		return token{}, err
 	}

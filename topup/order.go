@@ -49,6 +49,10 @@ type Order struct {
 	// DisputedAt is since when later evidence contradicts the order's final state; absent when none does.
 	DisputedAt *time.Time `json:"disputed_at,omitempty"`
 
+	// Conclusion is what the evidence says of an order that is unknown, where people are shown it; nil everywhere else.
+	// Only what shows orders may read it: it is no proof.
+	Conclusion *Conclusion `json:"conclusion,omitempty"`
+
 	// EndsAt is when the order ends if it still waits then: its ExpiresAt, or the time for its first attempt or for
 	// its tries, whichever is first; nil: never. Nothing is sent from then on.
 	EndsAt *time.Time `json:"-"`

@@ -53,10 +53,14 @@ const (
 	WaitBalance Wait = "balance"
 	// WaitOperator: an operator holds it back.
 	WaitOperator Wait = "operator"
+	// WaitLogin: the distributor refuses the credentials.
+	WaitLogin Wait = "login"
 )
 
 // Waits are all reasons there are.
-func Waits() []Wait { return []Wait{WaitFairShare, WaitRate, WaitOutage, WaitBalance, WaitOperator} }
+func Waits() []Wait {
+	return []Wait{WaitFairShare, WaitRate, WaitOutage, WaitBalance, WaitLogin, WaitOperator}
+}
 
 // ParseWait reads why an order waits. Its error is a *FieldError.
 func ParseWait(s string) (Wait, error) { return OneOf("waits_for", s, Waits()) }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"recarga/distributor"
 	"recarga/topup"
 )
 
@@ -26,7 +27,7 @@ func (w *Worker) Process(ctx context.Context, id topup.ID) (again time.Time, err
 //  3. The event is delivered.
 //
 // If another worker began an attempt first, nothing is sent. If the token was refused, a second attempt follows at
-// once.
+// once. If the credentials are refused, the order waits until they are accepted, and spends no try.
 func (w *Worker) run(ctx context.Context, o topup.Order, how attemptOptions) (again time.Time, err error) {
 	if again, deferred := w.deferUntil(ctx, o); deferred {
 		return again, nil
@@ -35,6 +36,8 @@ func (w *Worker) run(ctx context.Context, o topup.Order, how attemptOptions) (ag
 	switch {
 	case errors.Is(err, topup.ErrLost):
 		return time.Time{}, nil
+	case errors.Is(err, distributor.ErrCredentials):
+		return w.waitForLogin(ctx, o), nil
 	case err != nil:
 		return time.Time{}, err
 	case result.LoginAgain:
@@ -47,8 +50,13 @@ func (w *Worker) run(ctx context.Context, o topup.Order, how attemptOptions) (ag
 // the token comes first, so that the time between the record and the request is short;
 // the record comes before the request, so that a crash after the request leaves a trace;
 // the result is written until the journal takes it, whatever happens to ctx.
+//
+// It is distributor.ErrCredentials, and no attempt, where the credentials are refused.
 func (w *Worker) attempt(ctx context.Context, o topup.Order, how attemptOptions) (topup.Result, topup.Order, error) {
-	loginErr := w.Distributor.Authorize(ctx)
+	loginErr := w.authorize(ctx)
+	if errors.Is(loginErr, distributor.ErrCredentials) {
+		return topup.Result{}, o, loginErr
+	}
 	now := time.Now()
 	sendBy, deadline := w.deadlines(now)
 	o, err := w.begin(ctx, o, how, deadline, now)
@@ -123,6 +131,8 @@ func (w *Worker) processNew(ctx context.Context, id topup.ID) (again time.Time, 
 	}
 	result, o, err := w.attempt(ctx, topup.Order{ID: id}, attemptOptions{unread: true})
 	switch {
+	case errors.Is(err, distributor.ErrCredentials):
+		return time.Time{}, topup.ErrLost
 	case err != nil:
 		return time.Time{}, err
 	case result.LoginAgain:
@@ -142,7 +152,11 @@ func (w *Worker) probe(ctx context.Context, id topup.ID) (result topup.Result, m
 		return result, false, nil
 	}
 	for _, renewed := range []bool{false, true} {
-		if result, o, err = w.attempt(ctx, o, attemptOptions{tokenRenewed: renewed, probe: true}); err != nil {
+		result, o, err = w.attempt(ctx, o, attemptOptions{tokenRenewed: renewed, probe: true})
+		if errors.Is(err, distributor.ErrCredentials) {
+			return result, false, nil
+		}
+		if err != nil {
 			return result, false, err
 		}
 		if !result.LoginAgain {

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -133,12 +134,13 @@ type Worker struct {
 	// name distinguishes the attempts of this process from all others in the journal.
 	name      string
 	inquiries chan inquiry
+	refusal   *refusal
 	// closing ends the waits for a journal that does not answer, after the drain.
 	closing context.Context
 	close   context.CancelFunc
 }
 
-// New makes a Worker. Run its handlers on the queue, and Sweep beside them.
+// New makes a Worker. Run its handlers on the queue, and Sweep and Login beside them.
 func New(cfg Config) *Worker {
 	cfg.SweepInterval = cmp.Or(cfg.SweepInterval, 2*time.Second)
 	cfg.Slack = cmp.Or(cfg.Slack, min(max(cfg.Timeout/4, 2*time.Second), 20*time.Second))
@@ -157,9 +159,11 @@ func New(cfg Config) *Worker {
 	cfg.Admission.Queue, cfg.Admission.Waker = cfg.Journal, wake.Waker{Queue: cfg.Waker, Log: cfg.Log}
 	cfg.Admission.Attempt, cfg.Admission.Log = cfg.Timeout+cfg.Slack, cfg.Log
 	cfg.Admission.Leads = cfg.Leads
+	refused := new(refusal)
+	cfg.Admission.Reserves = append(slices.Clone(cfg.Admission.Reserves), refused)
 	closing, cancel := context.WithCancel(context.Background())
 	return &Worker{
-		Config: cfg, admission: admission.New(cfg.Admission), name: uuid.NewString(),
+		Config: cfg, admission: admission.New(cfg.Admission), name: uuid.NewString(), refusal: refused,
 		inquiries: make(chan inquiry, mostInquiries), closing: closing, close: cancel,
 	}
 }

@@ -371,6 +371,34 @@ func TestNoToken(t *testing.T) {
 	}
 }
 
+// TestWrongCredentials: while the distributor refuses them, orders wait, spend no try, and go on once it accepts them.
+func TestWrongCredentials(t *testing.T) {
+	b := setUp(t, approved)
+	b.vendor.login = fmt.Errorf("login: %w", distributor.ErrCredentials)
+	for _, id := range []topup.ID{"A", "B"} {
+		b.accept(t, request(id))
+		if _, err := b.HandlePurchase(t.Context(), purchaseTask(t, request(id), "")); err != nil {
+			t.Error(err)
+		}
+		b.is(t, id, topup.StateQueued, "", 0)
+		b.waitsFor(t, id, topup.WaitLogin)
+		if d := b.details(t, id); len(d.Attempts) > 0 {
+			t.Errorf("%s has attempts: %+v", id, d.Attempts)
+		}
+	}
+	b.vendor.login = nil
+	logging, stop := context.WithCancel(t.Context())
+	stop()
+	b.Login(logging) // once
+	b.sweep(t)
+	b.enqueues(t, 2)
+	for _, id := range []topup.ID{"A", "B"} {
+		b.process(t, id)
+	}
+	b.is(t, "A", topup.StateSucceeded, "", 2)
+	b.is(t, "B", topup.StateSucceeded, "", 2)
+}
+
 func TestPanicLeavesUnknown(t *testing.T) {
 	b := setUp(t, approved)
 	b.vendor.during = func(context.Context, topup.Order) { panic("boom") }

@@ -889,6 +889,12 @@ export interface components {
             time: string;
             transaction_id: string;
         };
+        Conclusion: {
+            /** @description `charged`, `not_charged` (both probably) or `cannot_tell`. */
+            call: string;
+            /** @description The evidence, a line each. */
+            reasons: string[];
+        };
         CorrectRequest: {
             auth_code?: string | null;
             /**
@@ -1291,6 +1297,7 @@ export interface components {
             balance_after: number | null;
             /** @description Who placed it. */
             caller: string;
+            conclusion?: components["schemas"]["Conclusion"];
             /**
              * Format: date-time
              * @description When it was accepted.
@@ -1373,10 +1380,10 @@ export interface components {
              */
             updated_at: string;
             /**
-             * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`; null when it does not.
+             * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`, `login` (the distributor refuses our credentials); null when it does not.
              * @enum {string|null}
              */
-            waits_for: "turn" | "pace" | "outage" | "balance" | null;
+            waits_for: "turn" | "pace" | "outage" | "balance" | "login" | null;
         };
         OrderDetails: {
             /**
@@ -1397,6 +1404,7 @@ export interface components {
             balance_after: number | null;
             /** @description Who placed it. */
             caller: string;
+            conclusion?: components["schemas"]["Conclusion"];
             /** @description The changes of a final state that was wrong; absent where there are none. */
             corrections?: components["schemas"]["Correction"][];
             /**
@@ -1487,10 +1495,10 @@ export interface components {
              */
             updated_at: string;
             /**
-             * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`; null when it does not.
+             * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`, `login` (the distributor refuses our credentials); null when it does not.
              * @enum {string|null}
              */
-            waits_for: "turn" | "pace" | "outage" | "balance" | null;
+            waits_for: "turn" | "pace" | "outage" | "balance" | "login" | null;
         };
         OrderPage: {
             data: components["schemas"]["Order"][];
@@ -1894,6 +1902,7 @@ export interface components {
             balance_after: number | null;
             /** @description Who placed it. */
             caller: string;
+            conclusion?: components["schemas"]["Conclusion"];
             /**
              * Format: date-time
              * @description When it was accepted.
@@ -1981,10 +1990,10 @@ export interface components {
              */
             updated_at: string;
             /**
-             * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`; null when it does not.
+             * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`, `login` (the distributor refuses our credentials); null when it does not.
              * @enum {string|null}
              */
-            waits_for: "turn" | "pace" | "outage" | "balance" | null;
+            waits_for: "turn" | "pace" | "outage" | "balance" | "login" | null;
         };
         WrongField: {
             /** @description Where it is, as in `body.amount` or `query.state`. */
@@ -2014,13 +2023,17 @@ export interface operations {
                 phone_number?: string;
                 /** @description Orders for this product: of the catalogue, or one that left it and that an order has. */
                 product_id?: string;
+                /** @description Orders whose last attempt the distributor answered with this response code. */
+                code?: string;
+                /** @description Orders that failed for this reason. */
+                reason?: "declined" | "retries_exhausted" | "expired" | "invalid" | "resolved";
                 /** @description Only orders whose final state later evidence contradicts. */
                 disputed?: boolean;
                 /** @description Orders whose purchase has this id at the distributor. */
                 transaction_id?: string;
-                /** @description Orders placed at this time or later. */
+                /** @description Orders placed at this time or later. RFC 3339; or a date, today or yesterday, in UTC; or how long ago, as in 30m, 1h, 2d. */
                 since?: string;
-                /** @description Orders placed before this time. */
+                /** @description Orders placed before this time, as in since. */
                 until?: string;
                 /** @description Orders a page. */
                 limit?: number;
@@ -6562,17 +6575,21 @@ export interface operations {
                 phone_number?: string;
                 /** @description Orders for this product: of the catalogue, or one that left it and that an order has. */
                 product_id?: string;
+                /** @description Orders whose last attempt the distributor answered with this response code. */
+                code?: string;
+                /** @description Orders that failed for this reason. */
+                reason?: "declined" | "retries_exhausted" | "expired" | "invalid" | "resolved";
                 /** @description Only orders whose final state later evidence contradicts. */
                 disputed?: boolean;
                 /** @description Orders whose purchase has this id at the distributor. */
                 transaction_id?: string;
-                /** @description Orders placed at this time or later. */
+                /** @description Orders placed at this time or later. RFC 3339; or a date, today or yesterday, in UTC; or how long ago, as in 30m, 1h, 2d. */
                 since?: string;
-                /** @description Orders placed before this time. */
+                /** @description Orders placed before this time, as in since. */
                 until?: string;
-                /** @description Orders that became final at this time or later. */
+                /** @description Orders that became final at this time or later, as in since. */
                 finished_since?: string;
-                /** @description Orders that became final before this time. */
+                /** @description Orders that became final before this time, as in since. */
                 finished_until?: string;
                 /** @description csv or ndjson. */
                 format?: "csv" | "ndjson";

@@ -76,7 +76,7 @@ func newBulkOrdersCommand(p *command.Program, kind topup.BulkKind) *cobra.Comman
 		cmd.Flags().BoolVar(&f.request.Force, "force", false, "also while a worker may still be acting on them")
 		command.Completes(cmd, "as", topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend)
 	}
-	return command.Admin(p, cmd, func(c command.Call) error {
+	return command.Client(p, cmd, func(c command.Call) error {
 		o, err := readFilters(cmd, filters)
 		if err != nil {
 			return err
@@ -91,7 +91,7 @@ func newBulkEventsCommand(p *command.Program) *cobra.Command {
 	var f bulkFlags
 	f.add(cmd, topup.BulkRedeliver)
 	filter := eventFlags(cmd)
-	return command.Admin(p, cmd, func(c command.Call) error {
+	return command.Client(p, cmd, func(c command.Call) error {
 		chosen, err := filter()
 		if err != nil {
 			return err
@@ -105,7 +105,7 @@ func newBulkListCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "list"}
 	all := cmd.Flags().Bool("all", false, "all pages")
 	asJSON := command.JSONFlag(cmd)
-	return command.Admin(p, cmd, func(c command.Call) error {
+	return command.Client(p, cmd, func(c command.Call) error {
 		for cursor := ""; ; {
 			page, next, err := c.API.BulkActions(c.Ctx, cursor)
 			if err == nil {

@@ -384,7 +384,9 @@ func TestHelp(t *testing.T) {
 	want(t, nil, command.ExitOK, `(?s)Usage:.*recarga caller add NAME`, `^$`, "help", "caller", "add")
 	want(t, nil, command.ExitOK, `(?s)Examples:.*--file examples/orders.csv`, `^$`, "enqueue", "--help")
 	want(t, nil, command.ExitOK, `^recarga version dev\n$`, `^$`, "--version")
-	want(t, nil, command.ExitOK, `^recarga version dev, go1\.\S+, \w+/\w+\n$`, `^$`, "version")
+	want(t, nil, command.ExitOK, `^recarga version dev, commit .+, go1\.\S+, \w+/\w+, database version \d+\n$`, `^$`, "version")
+	want(t, nil, command.ExitOK, `^\{"arch":"\w+","commit":".+","go":"go1\..+","os":"\w+","schema":"\d+","version":"dev"\}\n$`, `^$`,
+		"version", "--json")
 	want(t, nil, command.ExitOK, `"go":\s*"go1\.(.|\n)*"version":\s*"dev"`, `^$`, "version", "--json")
 	want(t, nil, command.ExitUsage, `^$`, `arg`, "version", "now")
 }

@@ -106,7 +106,7 @@ func (l *liveRun) buy(ctx context.Context, live *doctor.Live) ([]doctor.Finding,
 		}
 	}
 	_, _ = fmt.Fprintf(p.Stderr, "Placing order %s at %s …\n", r.ID, l.settings.APIURL)
-	c, err := producer.NewClient(l.settings.APIURL, command.CallerKey(l.settings),
+	c, err := producer.NewClient(l.settings.APIURL, command.CallerKey(l.settings).Value,
 		producer.WithRetryNotify(p.ReportRetry))
 	if err != nil {
 		return nil, command.Usage(err)

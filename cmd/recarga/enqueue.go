@@ -27,7 +27,7 @@ func newEnqueueCommand(p *command.Program) *cobra.Command {
 	format := tableFlags(cmd)
 	ofOrder := command.OrderFlags(p, cmd, &f)
 	cmd.Flags().BoolVar(&job.AsJSON, "json", false, command.JSONHelp)
-	return command.Client(p, cmd, func(c command.Call) error {
+	return command.ForCaller(p, cmd, func(c command.Call) error {
 		given := func(flags []string) bool { return slices.ContainsFunc(flags, cmd.Flags().Changed) }
 		switch {
 		case job.File != "" && given(ofOrder):

@@ -23,7 +23,7 @@ func newExportCommand(p *command.Program) *cobra.Command {
 	output := cmd.Flags().String("output", "", "file to write; compressed if it ends with .gz (default: standard output)")
 	attempts := cmd.Flags().Bool("attempts", false, "with each order's attempts and resolutions; NDJSON only")
 	events := cmd.Flags().Bool("events", false, "with each order's events; NDJSON only")
-	return command.Admin(p, cmd, func(c command.Call) error {
+	return command.Client(p, cmd, func(c command.Call) error {
 		o, err := readFilters(cmd, exportFilters())
 		if err != nil {
 			return err

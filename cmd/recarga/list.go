@@ -29,7 +29,7 @@ func listFilters() []filterFlag {
 		{"code", "code", "the distributor's last response code, as in 91"},
 		{"reason", "reason", "why it failed: declined, retries_exhausted, expired, invalid or resolved"},
 		{"metadata", "metadata", "a part of its metadata, as in cart=62"},
-		{"waits-for", "waits_for", "why it waits: turn, pace, outage, balance or operator"},
+		{"waits-for", "waits_for", "why it waits: turn, pace, outage, balance, login or operator"},
 		{"since", "since", "created at or after this time: RFC 3339, a date, today, yesterday, or how long ago (1h, 2d)"},
 		{"until", "until", "created before this time, as in --since"},
 		{"caller", "caller", "caller; with the admin key only"},

@@ -41,7 +41,7 @@ func newStatementCommand(p *command.Program, name string, restored bool) *cobra.
 	flags.StringVar(&job.Page, "report", "", "write a report to this HTML file, to be read or printed")
 	flags.StringVar(&job.CSV, "csv", "", "write every finding to this CSV file")
 	flags.BoolVar(&job.AsJSON, "json", false, "print JSON, a finding a line, the summary last")
-	return command.Admin(p, cmd, func(c command.Call) error {
+	return command.Client(p, cmd, func(c command.Call) error {
 		file := c.Args[0]
 		job.Show, job.Query = max(job.Show, 0), options(file)
 		if _, err := reconcile.ParseOptions(job.Query, time.Now()); err != nil {

@@ -21,7 +21,7 @@ func newListingCommand[T any](
 ) *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Args: cobra.NoArgs}
 	asJSON := command.JSONFlag(cmd)
-	return command.Admin(p, cmd, func(c command.Call) error {
+	return command.Client(p, cmd, func(c command.Call) error {
 		all, err := list(c.API, c.Ctx)
 		if err != nil {
 			return err

@@ -19,7 +19,7 @@ func newWebhookPingCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "ping [ENDPOINT]", Args: cobra.MaximumNArgs(1)}
 	caller := cmd.Flags().String("caller", "", "of this caller; needs the admin key")
 	asJSON := command.JSONFlag(cmd)
-	return command.Admin(p, cmd, func(c command.Call) error {
+	return command.Client(p, cmd, func(c command.Call) error {
 		endpoint := topup.DefaultEndpoint
 		if len(c.Args) > 0 {
 			endpoint = c.Args[0]

@@ -19,7 +19,7 @@ func newWebhookRedeliverCommand(p *command.Program) *cobra.Command {
 	filter := eventFlags(cmd)
 	all := cmd.Flags().Bool("all", false, "every event there is")
 	asJSON := command.JSONFlag(cmd)
-	return command.Admin(p, cmd, func(c command.Call) error {
+	return command.Client(p, cmd, func(c command.Call) error {
 		chosen, err := filter()
 		if err != nil {
 			return err

@@ -60,6 +60,8 @@ type Book interface {
 	Details(ctx context.Context, id topup.ID) (topup.Details, error)
 	List(ctx context.Context, f search.Filter) (orders []topup.Order, next string, err error)
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
+	// Conclude adds to orders that are unknown what the evidence says of them.
+	Conclude(ctx context.Context, orders []topup.Order) error
 	Export(ctx context.Context, f search.Filter, parts search.Parts) iter.Seq2[topup.Details, error]
 	Events(ctx context.Context, f topup.EventFilter) (events []topup.Event, next string, err error)
 	Feed(ctx context.Context, caller string, after search.FeedPlace, limit int) (

@@ -95,8 +95,12 @@ func (s *Server) get(ctx context.Context, in *getInput) (*getOutput, error) {
 	out := &getOutput{Status: http.StatusOK, ETag: tagOf(order), CacheControl: "private, no-cache", Body: order}
 	if known && matches(in.IfNoneMatch, out.ETag) {
 		out.Status = http.StatusNotModified
+		return out, nil
 	}
-	return out, nil
+	shown := []topup.Order{order.Order}
+	err = s.conclude(ctx, keys.Of(ctx), shown)
+	out.Body.Order = shown[0]
+	return out, err
 }
 
 // present is an order as it now is, as who asks may see it.
@@ -138,7 +142,8 @@ func noPlace(err error) error {
 	return problem.WithHeader(problem.New(code, err.Error()+"; ask without wait, or later"), "Retry-After", fullAfter)
 }
 
-// tagOf is the entity tag of an order as it is shown. It is a weak one: attempts and events are no part of it.
+// tagOf is the entity tag of an order as it is shown. It is a weak one: attempts, events and the conclusion
+// are no part of it.
 func tagOf(d topup.Details) string {
 	text, _ := json.Marshal(d.Order) // it always can
 	sum := sha256.Sum256(text)

@@ -214,7 +214,7 @@ func (n *Node) startWorker(ctx context.Context) error {
 		return err
 	}
 	n.health.beat("sweep")
-	loops := []func(context.Context){n.worker.Sweep, n.watch.Run}
+	loops := []func(context.Context){n.worker.Sweep, n.worker.Login, n.watch.Run}
 	if n.lease != nil { // with the sweep, because who sweeps no more must not lead
 		loops = append(loops, n.lease.Run)
 	}

@@ -113,6 +113,9 @@ func (h *Health) now() string {
 	return h.phase
 }
 
+// buys reports whether the process is a worker.
+func (h *Health) buys() bool { return slices.Contains(h.roles, workerRole) }
+
 func (h *Health) set(name string, d dependency) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -140,7 +143,9 @@ func (h *Health) requested(r distributor.Request) {
 	if err != nil {
 		err = fmt.Errorf("last %s, at %s: %w", r.Call, time.Now().UTC().Format(time.RFC3339), err)
 	}
-	h.set("distributor", dependency{ask: func(context.Context) error { return err }})
+	// Without them a worker can buy nothing.
+	required := errors.Is(err, distributor.ErrCredentials) && h.buys()
+	h.set("distributor", dependency{required: required, ask: func(context.Context) error { return err }})
 }
 
 // ask asks all dependencies at once.

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -42,7 +43,7 @@ func TestProbes(t *testing.T) {
 		"shutting down": {PhaseStopping, dependency{required: true, ask: up}, dependency{required: true, ask: up},
 			6 * time.Minute, 0, 200, 503, "ok", "not ready: shutting down"},
 		"distributor refuses": {PhaseRunning, dependency{required: true, ask: up}, dependency{required: true, ask: up}, 0,
-			401, 200, 200, "ok", "ready"},
+			401, 200, 503, "ok", "not ready: distributor: last login"},
 		"distributor is wrong": {PhaseRunning, dependency{required: true, ask: up}, dependency{required: true, ask: up},
 			6 * time.Minute, 500, 503, 200, "stuck", "ready"},
 	} {
@@ -71,7 +72,7 @@ func TestProbes(t *testing.T) {
 			answer := httptest.NewRecorder()
 			mux.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/readyz?verbose", nil))
 			if refused := strings.Contains(answer.Body.String(),
-				`"name":"distributor","required":false,"ok":false`); refused != (tc.login >= 400) {
+				fmt.Sprintf(`"name":"distributor","required":%t,"ok":false`, tc.login == 401)); refused != (tc.login >= 400) {
 				t.Errorf("of a login of status %d: %s", tc.login, answer.Body)
 			}
 		})

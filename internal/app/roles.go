@@ -9,6 +9,9 @@ import (
 	"recarga/internal/exposure"
 )
 
+// workerRole is the name of the role that buys.
+const workerRole = "worker"
+
 // Roles says what a process does.
 type Roles struct {
 	API    bool // it accepts orders
@@ -20,7 +23,7 @@ func (r Roles) names() (names []string) {
 		names = append(names, "api")
 	}
 	if r.Worker {
-		names = append(names, "worker")
+		names = append(names, workerRole)
 	}
 	return names
 }

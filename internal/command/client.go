@@ -27,25 +27,42 @@ type Call struct {
 	Args []string
 }
 
-// Client makes a command of one that any caller may use.
-func Client(p *Program, cmd *cobra.Command, run func(Call) error) *cobra.Command {
+// Key is what a command is let in with.
+type Key struct {
+	Value   string // of the setting
+	Setting string // API_KEY or ADMIN_KEY
+}
+
+// KeyOf is the key that a command uses. There is one rule: a command that places a caller's orders, or withdraws them,
+// takes RECARGA_API_KEY; every other takes RECARGA_ADMIN_KEY, which sees all orders. Where that one is not set, it takes
+// the other.
+func KeyOf(s config.Settings, asCaller bool) Key {
+	api, admin := Key{s.APIKey, "API_KEY"}, Key{s.AdminKey, "ADMIN_KEY"}
+	if asCaller && api.Value != "" || admin.Value == "" {
+		return api
+	}
+	return admin
+}
+
+// CallerKey is the key of a command that acts for a caller.
+func CallerKey(s config.Settings) Key { return KeyOf(s, true) }
+
+// AdminKey is the key of every other command.
+func AdminKey(s config.Settings) Key { return KeyOf(s, false) }
+
+// ForCaller makes a command of one that acts for a caller.
+func ForCaller(p *Program, cmd *cobra.Command, run func(Call) error) *cobra.Command {
 	return apiCommand(p, cmd, CallerKey, run)
 }
 
-// CallerKey is the key of a command that any caller may use.
-func CallerKey(s config.Settings) string { return cmp.Or(s.APIKey, s.AdminKey) }
-
-// Admin makes a command of one for the operator: where both keys are set, it uses the admin's.
-func Admin(p *Program, cmd *cobra.Command, run func(Call) error) *cobra.Command {
+// Client makes a command of any other that talks to the API.
+func Client(p *Program, cmd *cobra.Command, run func(Call) error) *cobra.Command {
 	return apiCommand(p, cmd, AdminKey, run)
 }
 
-// AdminKey is the key of a command for the operator.
-func AdminKey(s config.Settings) string { return cmp.Or(s.AdminKey, s.APIKey) }
-
 // Show makes a command of a call whose answer is shown: as JSON with --json, and otherwise by show.
 func Show[T any](
-	p *Program, cmd *cobra.Command, keyOf func(config.Settings) string, ask func(Call) (T, error),
+	p *Program, cmd *cobra.Command, keyOf func(config.Settings) Key, ask func(Call) (T, error),
 	show func(terminal.Screen, T) error,
 ) *cobra.Command {
 	asJSON := JSONFlag(cmd)
@@ -86,7 +103,7 @@ func PrintList[T any](
 }
 
 func apiCommand(
-	p *Program, cmd *cobra.Command, keyOf func(config.Settings) string, run func(Call) error,
+	p *Program, cmd *cobra.Command, keyOf func(config.Settings) Key, run func(Call) error,
 ) *cobra.Command {
 	config.AddFlags(cmd.Flags(), "API_URL", "API_KEY", "ADMIN_KEY")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -95,16 +112,21 @@ func apiCommand(
 			return err
 		}
 		key := keyOf(s)
-		if key == "" {
+		if key.Value == "" {
 			return Usage(fmt.Errorf("neither RECARGA_API_KEY nor RECARGA_ADMIN_KEY is set; must be a key of the API at %s",
 				s.APIURL))
 		}
-		api, err := producer.NewClient(s.APIURL, key, producer.WithRetryNotify(p.ReportRetry))
+		explain := func(err error) error {
+			return whoseKey(whereAPI(err, s.APIURL), cmp.Or(config.Origin(cmd.Flags(), p.Environ, key.Setting), key.Setting))
+		}
+		api, err := producer.NewClient(s.APIURL, key.Value, producer.WithRetryNotify(func(err error, wait time.Duration) {
+			p.ReportRetry(explain(err), wait)
+		}))
 		if err != nil {
 			return Usage(err)
 		}
 		defer func() { _ = api.Close() }()
-		return whereAPI(run(Call{cmd.Context(), api, args}), s.APIURL)
+		return explain(run(Call{cmd.Context(), api, args}))
 	}
 	return cmd
 }
@@ -115,9 +137,18 @@ func whereAPI(err error, apiURL string) error {
 	var problem *producer.Problem
 	switch {
 	case errors.As(err, &network) && network.Op == "dial":
-		return fmt.Errorf("%w; does recarga serve run there? RECARGA_API_URL is %s", err, apiURL)
+		return fmt.Errorf("no API at %s (RECARGA_API_URL); does recarga serve run there? %w", apiURL, err)
 	case errors.As(err, &problem) && problem.Status == http.StatusNotFound && problem.Detail == "":
 		return fmt.Errorf("%w; is this Recarga's API? RECARGA_API_URL is %s", err, apiURL)
+	}
+	return err
+}
+
+// whoseKey says of an error that may be due to a wrong key where that comes from.
+func whoseKey(err error, from string) error {
+	var problem *producer.Problem
+	if errors.As(err, &problem) && (problem.Status == http.StatusUnauthorized || problem.Status == http.StatusForbidden) {
+		return fmt.Errorf("%w; the key is from %s", err, from)
 	}
 	return err
 }

@@ -49,7 +49,7 @@ func UserName() string {
 // HasOwnKey reports whether an operator's command uses the key of one operator, not the admin key.
 func HasOwnKey(p *Program, cmd *cobra.Command) bool {
 	s, err := p.Settings(cmd, nil)
-	return err == nil && access.IsOperatorKey(AdminKey(s))
+	return err == nil && access.IsOperatorKey(AdminKey(s).Value)
 }
 
 // ReceiptFlags are what the distributor names a purchase by.

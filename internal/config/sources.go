@@ -56,6 +56,29 @@ func Read(flags *pflag.FlagSet, environ []string, required Required) (Settings, 
 	return s, errors.Join(checkEnvironment(environ), fileErr, err)
 }
 
+// Origin is where a setting comes from, as its source calls it: a flag, a variable, or a key of the file of settings.
+// Empty: none of them has it.
+func Origin(flags *pflag.FlagSet, environ []string, name string) string {
+	table := Table(new(Settings))
+	row := table[slices.IndexFunc(table, func(s Setting) bool { return s.Name == name })]
+	if f := flags.Lookup(row.Flag()); f != nil && f.Changed {
+		return "--" + row.Flag()
+	}
+	for _, variable := range []string{row.Env(), row.Env() + "_FILE"} {
+		if Getenv(environ, variable) != "" {
+			return variable
+		}
+	}
+	path, _ := flags.GetString("config") // "" where there is no such flag
+	path = cmp.Or(path, Getenv(environ, FileVariable))
+	if file, err := configFile(path); err == nil {
+		if _, ok, _ := file.get(row); ok {
+			return row.Key() + " in " + path
+		}
+	}
+	return ""
+}
+
 // Getenv is the value that an environment gives a name; empty where it gives none.
 func Getenv(environ []string, name string) string {
 	for _, entry := range environ {

@@ -34,6 +34,8 @@ type Journal interface {
 	FindPart(ctx context.Context, part string, limit int) ([]topup.Order, error)
 	Page(ctx context.Context, f search.Filter) (search.Page, error)
 	PageBefore(ctx context.Context, f search.Filter) (search.Page, error)
+	// Conclude adds to orders that are unknown what the evidence says of them.
+	Conclude(ctx context.Context, orders []topup.Order) error
 	Overview(ctx context.Context, now time.Time) (search.Overview, error)
 	Disputed(ctx context.Context) (n int64, since time.Time, err error)
 	EndpointHealth(ctx context.Context, caller, url string) (topup.EndpointHealth, error)

@@ -86,6 +86,11 @@ func (c *Console) orderView(r *http.Request) (orderView, error) {
 	if err != nil {
 		return orderView{}, err
 	}
+	shown := []topup.Order{d.Order}
+	if err := c.cfg.Journal.Conclude(r.Context(), shown); err != nil {
+		return orderView{}, err
+	}
+	d.Order = shown[0]
 	v := orderView{Details: d, Facts: factsOf(d.State), Steps: story.In(zoneOf(r), d)}
 	v.CanCancel = d.State == topup.StateQueued || d.State == topup.StateRetrying
 	v.CanResolve = d.State == topup.StateUnknown

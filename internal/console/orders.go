@@ -65,6 +65,9 @@ func (c *Console) orders(w http.ResponseWriter, r *http.Request, _ operator) err
 	if err == nil {
 		err = c.list(r.Context(), &v, f, q)
 	}
+	if err == nil {
+		err = c.cfg.Journal.Conclude(r.Context(), v.Orders)
+	}
 	if err != nil {
 		if len(topup.FieldErrors(err)) == 0 {
 			return err
@@ -139,6 +142,9 @@ func (c *Console) found(w http.ResponseWriter, r *http.Request, name string) err
 	if len(orders) == 1 {
 		http.Redirect(w, r, orderPath(orders[0].ID), http.StatusSeeOther)
 		return nil
+	}
+	if err := c.cfg.Journal.Conclude(r.Context(), orders); err != nil {
+		return err
 	}
 	v := ordersView{Orders: orders, Chips: chips(url.Values{}), Form: c.formOf(url.Values{})}
 	if len(orders) == 0 {

@@ -54,6 +54,7 @@ func conformance(t *testing.T, open func(testing.TB) store) {
 		{"what statements are compared with, of several attempts", testStandingOfSeveral},
 		{"what statements are compared with, archived", testStandingsArchived},
 		{"what moved around an attempt", testAround},
+		{"what is concluded of an unknown order", testConclude},
 		{"a late approval of what was to be sent again", testLateApproval},
 		{"corrections", testCorrect},
 		{"disputes", testUphold},

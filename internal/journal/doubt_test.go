@@ -90,7 +90,7 @@ func TestNothingIsConfirmedWithoutTheStandby(t *testing.T) {
 // reads are the methods that confirm nothing: what they return may be taken back by a failover.
 var reads = strings.Fields(`Around Balance BalanceChangesSince BalancesSince BulkAction BulkPage Bulks OpenBulks Released Caller CallerByKey Callers
 CheckArchive Close CountByState CountEvents CountLeaving Details DisabledEndpoints Disputed Due DueEvents
-EndpointHealth Events Export FailingEndpoints Feed FeedEnds Find FindPart Held Waiting WaitingByPriority List OldestUnknown
+Conclude Conclusion EndpointHealth Events Export FailingEndpoints Feed FeedEnds Find FindPart Held Waiting WaitingByPriority List OldestUnknown
 OpenByCaller Order Overdue Page PageBefore Overview Operator OperatorByKey Operators Ping Present Risks SessionEnded Sold Standings
 Versions`)
 

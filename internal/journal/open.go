@@ -69,6 +69,9 @@ func Unavailable(err error) bool {
 // Migration is a step that brings the tables to a version.
 type Migration = tables.Migration
 
+// SchemaVersion is the version of the tables that this program needs, the same for both databases.
+func SchemaVersion() int64 { return tables.SchemaVersion() }
+
 // OutdatedError: the tables are older than this program needs.
 type OutdatedError = tables.OutdatedError
 

@@ -16,7 +16,7 @@ func (m *Metrics) defineOrders() {
 	m.disputedAge = m.desc(gauge, "recarga_disputed_oldest_age_seconds")
 	m.held = m.counters(alone(), "recarga_orders_held_total")
 	m.attempts = m.counters(m.results(), "recarga_attempts_total")
-	m.deferred = m.counters(each("turn", "pace", "outage", "balance"), "recarga_orders_deferred_total")
+	m.deferred = m.counters(each("turn", "pace", "outage", "balance", "login"), "recarga_orders_deferred_total")
 	m.firstAttemptSeconds = m.histograms(wait, "recarga_order_first_attempt_seconds")
 	m.orderSeconds = m.histograms(life, "recarga_order_seconds")
 	m.orders = m.desc(gauge, "recarga_orders")

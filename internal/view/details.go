@@ -2,6 +2,8 @@ package view
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"recarga/internal/story"
 	"recarga/internal/terminal"
@@ -17,17 +19,37 @@ func Details(s terminal.Screen, d topup.Details) error {
 	if d.Priority != topup.PriorityNormal {
 		priority = string(d.Priority)
 	}
-	for _, fact := range [][2]string{
+	facts := [][2]string{{"caller", d.Caller}}
+	for _, name := range slices.Sorted(maps.Keys(d.Metadata)) {
+		facts = append(facts, [2]string{"metadata " + name, d.Metadata[name]})
+	}
+	for _, fact := range append(facts, [][2]string{
 		{"priority", priority}, {"message", string(d.ResponseMessage)}, {"transaction", string(d.TransactionID)},
 		{"reference", string(d.Reference)}, {"auth code", string(d.AuthCode)},
-	} {
+	}...) {
 		if fact[1] != "" {
-			if _, err := fmt.Fprintf(s, "%s: %s\n", fact[0], terminal.Printable(fact[1])); err != nil {
+			if _, err := fmt.Fprintf(s, "%s: %s\n", terminal.Printable(fact[0]), terminal.Printable(fact[1])); err != nil {
 				return err
 			}
 		}
 	}
+	if err := conclusion(s, d.Conclusion); err != nil {
+		return err
+	}
 	return life(s, story.Of(d))
+}
+
+// conclusion shows what the evidence says of an order that is unknown; nil: nothing.
+func conclusion(s terminal.Screen, c *topup.Conclusion) error {
+	if c == nil {
+		return nil
+	}
+	lines := "conclusion: " + c.Call.Words() + "\n"
+	for _, reason := range c.Reasons {
+		lines += "  - " + terminal.Printable(reason) + "\n"
+	}
+	_, err := fmt.Fprint(s, lines)
+	return err
 }
 
 func life(s terminal.Screen, steps []story.Step) error {

@@ -5,23 +5,38 @@ package view
 import (
 	"cmp"
 	"fmt"
+	"slices"
 
 	"recarga/internal/story"
 	"recarga/internal/terminal"
 	"recarga/topup"
 )
 
-// Orders writes a table of orders.
+// Orders writes a table of orders. What the evidence says has a column where it says something of one of them.
 func Orders(s terminal.Screen, orders ...topup.Order) error {
+	head := []string{"ORDER", "STATE", "PHONE", "PRODUCT", "AMOUNT", "ATTEMPTS", "CODE", "UPDATED"}
+	concluded := slices.ContainsFunc(orders, func(o topup.Order) bool { return o.Conclusion != nil })
+	if concluded {
+		head = append(head, "CONCLUSION")
+	}
 	rows := make([][]string, len(orders))
 	for i, o := range orders {
 		rows[i] = []string{
 			string(o.ID), StateOf(o), o.Phone.Digits(), cmp.Or(o.Product, "not known"), o.Amount.String(),
 			fmt.Sprint(o.AttemptCount), string(o.ResponseCode), story.Clock(o.UpdatedAt),
 		}
+		if concluded {
+			rows[i] = append(rows[i], called(o.Conclusion))
+		}
 	}
-	return s.Table([]string{"ORDER", "STATE", "PHONE", "PRODUCT", "AMOUNT", "ATTEMPTS", "CODE", "UPDATED"}, rows,
-		"ATTEMPTS", "PRODUCT", "UPDATED", "CODE", "AMOUNT")
+	return s.Table(head, rows, "ATTEMPTS", "PRODUCT", "UPDATED", "CODE", "AMOUNT")
+}
+
+func called(c *topup.Conclusion) string {
+	if c == nil {
+		return ""
+	}
+	return c.Call.Words()
 }
 
 // Change writes a line for a change of an order.

@@ -79,6 +79,8 @@ func (f field) phpTag() string {
 		return "@var '" + strings.Join(f.values, "'|'") + "'" + null
 	case f.kind == "array":
 		return "@var list<" + phpName(f.elem) + ">" + null
+	case f.kind == "texts":
+		return "@var list<string>" + null
 	case f.kind == "object":
 		return "@var array<string, string>" + null
 	}
@@ -88,7 +90,7 @@ func (f field) phpTag() string {
 func (f field) php(sent bool) string {
 	kind := map[string]string{
 		"": "mixed", "string": "string", "integer": "int", "number": "int|float", "boolean": "bool", "array": "array",
-		"object": "array", "reference": phpName(f.elem),
+		"texts": "array", "object": "array", "reference": phpName(f.elem),
 	}[f.kind]
 	if sent && f.kind == "number" {
 		kind = "int|float|string" // a decimal of a database is a text in PHP
@@ -108,7 +110,7 @@ func (m model) phpReceive(b *strings.Builder) {
 		"    public static function fromArray(array $json): self\n    {\n        return new self(\n")
 	for _, f := range m.fields {
 		otherwise := "null"
-		if f.required && (f.kind == "array" || f.kind == "object") {
+		if f.required && (f.kind == "array" || f.kind == "texts" || f.kind == "object") {
 			otherwise = "[]"
 		}
 		value := fmt.Sprintf("$json['%s'] ?? %s", f.name, otherwise)

@@ -80,7 +80,7 @@ func (m model) pythonClass(b *strings.Builder, name, base string, fields []field
 func (f field) python(sent bool) string {
 	kind := map[string]string{
 		"": "Any", "string": "str", "integer": "int", "number": "Union[int, Decimal]", "boolean": "bool",
-		"array": "List[" + f.elem + "]", "object": "Dict[str, str]",
+		"array": "List[" + f.elem + "]", "texts": "List[str]", "object": "Dict[str, str]",
 		"reference": f.elem,
 	}[f.kind]
 	if sent && f.kind == "number" {

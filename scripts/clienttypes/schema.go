@@ -33,7 +33,7 @@ type field struct {
 	name, doc          string
 	required, nullable bool
 	// kind is JSON's: string, integer, number, boolean, array (of elem), object (of strings), or "" for any; or
-	// reference (to elem).
+	// reference (to elem), or texts (an array of strings).
 	kind string
 	// elem names the model of a reference, or of an array's elements, and values are the only ones allowed.
 	elem   string
@@ -129,6 +129,9 @@ func (s schema) field() (field, error) {
 		if value != nil {
 			f.values = append(f.values, *value)
 		}
+	}
+	if f.kind == "array" && s.Items != nil && string(s.Items.Type) == `"string"` {
+		f.kind = "texts"
 	}
 	if f.kind == "array" {
 		if s.Items == nil || !strings.HasPrefix(s.Items.Ref, refPrefix) {

@@ -76,10 +76,11 @@ final class Order
         public readonly string $updated_at,
         /**
          * Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its
-         * operator fails), `balance`; null when it does not.
-         * @var 'turn'|'pace'|'outage'|'balance'|null
+         * operator fails), `balance`, `login` (the distributor refuses our credentials); null when it does not.
+         * @var 'turn'|'pace'|'outage'|'balance'|'login'|null
          */
         public readonly ?string $waits_for,
+        public readonly ?Conclusion $conclusion = null,
         /**
          * Since when later evidence contradicts the final state, which stays until a person decides; absent when none
          * does.
@@ -121,6 +122,7 @@ final class Order
             transaction_id: $json['transaction_id'] ?? null,
             updated_at: $json['updated_at'] ?? null,
             waits_for: $json['waits_for'] ?? null,
+            conclusion: isset($json['conclusion']) ? Conclusion::fromArray($json['conclusion']) : null,
             disputed_at: $json['disputed_at'] ?? null,
         );
     }

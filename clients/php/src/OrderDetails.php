@@ -86,10 +86,11 @@ final class OrderDetails
         public readonly string $updated_at,
         /**
          * Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its
-         * operator fails), `balance`; null when it does not.
-         * @var 'turn'|'pace'|'outage'|'balance'|null
+         * operator fails), `balance`, `login` (the distributor refuses our credentials); null when it does not.
+         * @var 'turn'|'pace'|'outage'|'balance'|'login'|null
          */
         public readonly ?string $waits_for,
+        public readonly ?Conclusion $conclusion = null,
         /**
          * The changes of a final state that was wrong; absent where there are none.
          * @var list<Correction>|null
@@ -149,6 +150,7 @@ final class OrderDetails
             transaction_id: $json['transaction_id'] ?? null,
             updated_at: $json['updated_at'] ?? null,
             waits_for: $json['waits_for'] ?? null,
+            conclusion: isset($json['conclusion']) ? Conclusion::fromArray($json['conclusion']) : null,
             corrections: isset($json['corrections']) ? array_map([Correction::class, 'fromArray'], $json['corrections']) : null,
             disputed_at: $json['disputed_at'] ?? null,
             disputes: isset($json['disputes']) ? array_map([Dispute::class, 'fromArray'], $json['disputes']) : null,

@@ -38,6 +38,13 @@ class Attempt(_Attempt, total=False):
     probe: bool
 
 
+class Conclusion(TypedDict):
+    # `charged`, `not_charged` (both probably) or `cannot_tell`.
+    call: str
+    # The evidence, a line each.
+    reasons: List[str]
+
+
 class _Correction(TypedDict):
     # When.
     at: str
@@ -142,11 +149,12 @@ class _Order(TypedDict):
     # When it changed last.
     updated_at: str
     # Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator
-    # fails), `balance`; null when it does not.
-    waits_for: Optional[Literal["turn", "pace", "outage", "balance"]]
+    # fails), `balance`, `login` (the distributor refuses our credentials); null when it does not.
+    waits_for: Optional[Literal["turn", "pace", "outage", "balance", "login"]]
 
 
 class Order(_Order, total=False):
+    conclusion: Conclusion
     # Since when later evidence contradicts the final state, which stays until a person decides; absent when none does.
     disputed_at: str
 
@@ -210,11 +218,12 @@ class _OrderDetails(TypedDict):
     # When it changed last.
     updated_at: str
     # Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator
-    # fails), `balance`; null when it does not.
-    waits_for: Optional[Literal["turn", "pace", "outage", "balance"]]
+    # fails), `balance`, `login` (the distributor refuses our credentials); null when it does not.
+    waits_for: Optional[Literal["turn", "pace", "outage", "balance", "login"]]
 
 
 class OrderDetails(_OrderDetails, total=False):
+    conclusion: Conclusion
     # The changes of a final state that was wrong; absent where there are none.
     corrections: List[Correction]
     # Since when later evidence contradicts the final state, which stays until a person decides; absent when none does.

@@ -60,6 +60,7 @@ func registry() huma.Registry {
 	written[topup.EventType](r)
 	written[topup.EventState](r)
 	written[topup.ResolvedAs](r)
+	written[topup.Call](r)
 	written[topup.BalanceChangeKind](r)
 	written[json.Number](r)
 	return r
@@ -94,6 +95,7 @@ func values() map[reflect.Type]*huma.Schema {
 			topup.EventExhausted, topup.EventKept),
 		reflect.TypeFor[topup.ResolvedAs](): enum(topup.ResolvedSucceeded, topup.ResolvedFailed, topup.ResolvedResend,
 			topup.ResolvedHeld, topup.ResolvedRestored),
+		reflect.TypeFor[topup.Call]():              enum(topup.Calls()...),
 		reflect.TypeFor[topup.BalanceChangeKind](): enum(topup.BalanceDeposit, topup.BalanceDrift),
 		reflect.TypeFor[json.Number]():             {Type: huma.TypeNumber, Nullable: true},
 	}

@@ -157,6 +157,17 @@ func TestPlans(t *testing.T) {
 		if !slices.Equal(got, []string{"orders_reference", "orders_transaction"}) {
 			t.Errorf("find is planned by %q:\n%s", got, text)
 		}
+		now := at.UnixMicro()
+		got, text = e.plan(t.Context(), t, sqls.Get("movements"), now, now+1e9, "ORD-1", 1, 101, 1e6, 1e6)
+		for _, index := range []string{"orders_finished", "orders_doubtful", "orders_open"} {
+			if !slices.Contains(got, index) {
+				t.Errorf("movements are planned by %q, without %s:\n%s", got, index, text)
+			}
+		}
+		got, text = e.plan(t.Context(), t, sqls.Get("readings"), now, now+1e6, now+2e6, now-1e9, now+1e9, 1e6)
+		if !slices.Contains(got, "orders_finished") {
+			t.Errorf("readings are planned by %q:\n%s", got, text)
+		}
 		exhausted := topup.EventFilter{State: topup.EventExhausted, Limit: pageLength}
 		q, args, err := eventQuery(exhausted, uuid.Nil[:], uuid.Max[:])
 		if err != nil {

@@ -79,6 +79,9 @@ AND transaction_id = $5 AND transaction_id <> ''
 -- name: orders_of_rare_code
 AND response_code = $13 AND response_code NOT IN ('', '00')
 
+-- name: orders_of_usual_code
+AND response_code = $13
+
 -- name: orders_of_code
 AND response_code || '' = $13
 

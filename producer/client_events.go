@@ -30,9 +30,7 @@ type Event struct {
 
 // Events returns a page of events, the newest first, and the cursor of the next page, empty after the last.
 func (c *Client) Events(ctx context.Context, f topup.EventFilter) (events []Event, next string, err error) {
-	q := query{"endpoint": f.Endpoint, "type": string(f.Type)}
-	q.common(string(f.State), f.Caller, f.Since, f.Until, f.Limit, f.Cursor)
-	return list[Event](ctx, c, "list events", "/v1/events"+q.encode())
+	return list[Event](ctx, c, "list events", "/v1/events"+eventQuery(f).encode())
 }
 
 // Redeliver makes an event due again, from the start of its schedule.

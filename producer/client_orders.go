@@ -67,6 +67,23 @@ func (c *Client) Uphold(ctx context.Context, id topup.ID, u topup.Upholding) (to
 	return c.decide(ctx, id, "dispute", decision{Outcome: string(u.Outcome), Reason: u.Reason, By: u.By})
 }
 
+// held is why an order is held back or released.
+type held struct {
+	Reason string `json:"reason,omitempty"`
+	By     string `json:"by,omitempty"`
+}
+
+// Hold keeps an order that waits from being bought, until Release; with an operator's key. A *Problem with status 409
+// says that it does not wait.
+func (c *Client) Hold(ctx context.Context, id topup.ID, reason, by string) (topup.Order, error) {
+	return onTopup(ctx, c, "hold", http.MethodPost, id, "/hold", held{reason, by}, itself)
+}
+
+// Release has an order that is held back bought when it would have been due; with an operator's key.
+func (c *Client) Release(ctx context.Context, id topup.ID, reason, by string) (topup.Order, error) {
+	return onTopup(ctx, c, "release", http.MethodPost, id, "/release", held{reason, by}, itself)
+}
+
 // decision is a person's word on an order, as the API takes it.
 type decision struct {
 	// The fields of the requests that resolve, correct and uphold; what is absent does not apply.

@@ -3,6 +3,7 @@ package producer
 import (
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"recarga/topup"
@@ -21,6 +22,10 @@ type OrderFilter struct {
 	// Code is the distributor's last response code, Reason why the order failed.
 	Code   topup.Code
 	Reason topup.Reason
+	// Metadata is a part of what their caller noted, as in cart=62.
+	Metadata string
+	// WaitsFor is why they wait.
+	WaitsFor topup.Wait
 	// Disputed chooses those whose final state later evidence contradicts.
 	Disputed bool
 	// Since and Until bound the time at which the order was made; Until is not included.
@@ -34,10 +39,22 @@ type OrderFilter struct {
 func (f OrderFilter) query() query {
 	q := query{
 		"phone_number": string(f.Phone), "product_id": f.Product, "transaction_id": f.TransactionID,
-		"code": string(f.Code), "reason": string(f.Reason),
+		"code": string(f.Code), "reason": string(f.Reason), "metadata": f.Metadata, "waits_for": string(f.WaitsFor),
 	}
 	q.common(string(f.State), f.Caller, f.Since, f.Until, f.Limit, f.Cursor)
 	q.flag("disputed", f.Disputed)
+	return q
+}
+
+// Query is the filter as the query of a list.
+func (f OrderFilter) Query() string { return strings.TrimPrefix(f.query().encode(), "?") }
+
+// EventQuery is a filter of events as the query of a list.
+func EventQuery(f topup.EventFilter) string { return strings.TrimPrefix(eventQuery(f).encode(), "?") }
+
+func eventQuery(f topup.EventFilter) query {
+	q := query{"endpoint": f.Endpoint, "type": string(f.Type)}
+	q.common(string(f.State), f.Caller, f.Since, f.Until, f.Limit, f.Cursor)
 	return q
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"recarga/internal/audit"
@@ -22,6 +23,8 @@ type Journal interface {
 	Cancel(ctx context.Context, id topup.ID, caller string, now time.Time) (topup.Order, *topup.Event, error)
 	Resolve(ctx context.Context, id topup.ID, r topup.Resolution, now time.Time) (topup.Order, *topup.Event, error)
 	Hold(ctx context.Context, id topup.ID, h topup.Hold, now time.Time) (topup.Order, *topup.Event, error)
+	HoldBack(ctx context.Context, id topup.ID, now time.Time) (topup.Order, error)
+	LetGo(ctx context.Context, id topup.ID, now time.Time) (topup.Order, error)
 	Restore(ctx context.Context, c topup.LostCharge, now time.Time) (topup.Order, error)
 	Correct(ctx context.Context, id topup.ID, c topup.Correction, now time.Time) (topup.Order, *topup.Event, error)
 	Uphold(ctx context.Context, id topup.ID, u topup.Upholding, now time.Time) (topup.Order, error)
@@ -63,6 +66,14 @@ func (a Actor) level() slog.Level {
 		return slog.LevelWarn
 	}
 	return slog.LevelInfo
+}
+
+// checkReason refuses what nobody says the reason of.
+func (a Actor) checkReason() error {
+	if strings.TrimSpace(a.Reason) == "" {
+		return &topup.FieldError{Field: "reason", Value: a.Reason, Allowed: "given"}
+	}
+	return nil
 }
 
 func (a Actor) attrs() []slog.Attr {
@@ -190,6 +201,41 @@ func (p *Producer) Hold(ctx context.Context, id topup.ID, h topup.Hold) (topup.O
 	p.log.LogAttrs(ctx, slog.LevelWarn, "order held, as a statement charges it",
 		append(o.LogAttrs(), slog.String("by", h.By), slog.String("why", h.Evidence))...)
 	p.waker.Event(ctx, event.ID, event.DueAt)
+	return o, nil
+}
+
+// HoldBack keeps an order that waits from being bought until LetGo; it ends in time all the same. Errors:
+// topup.ErrNotFound; topup.ErrArchived; *topup.TransitionError when it does not wait: it may be under way.
+func (p *Producer) HoldBack(ctx context.Context, id topup.ID, who Actor) (topup.Order, error) {
+	if err := who.checkReason(); err != nil {
+		return topup.Order{}, err
+	}
+	ctx = audit.Because(ctx, who.Reason)
+	o, err := p.journal.HoldBack(ctx, id, time.Now())
+	if err == nil {
+		p.log.LogAttrs(ctx, slog.LevelWarn, "order held back", append(o.LogAttrs(), who.attrs()...)...)
+	}
+	return o, err
+}
+
+// LetGo has an order that was held back bought when it would have been due. Errors: as of HoldBack.
+func (p *Producer) LetGo(ctx context.Context, id topup.ID, who Actor) (topup.Order, error) {
+	if err := who.checkReason(); err != nil {
+		return topup.Order{}, err
+	}
+	ctx = audit.Because(ctx, who.Reason)
+	o, err := p.journal.LetGo(ctx, id, time.Now())
+	if err != nil {
+		return o, err
+	}
+	p.log.LogAttrs(ctx, slog.LevelWarn, "order released", append(o.LogAttrs(), who.attrs()...)...)
+	if o.WaitsFor == "" {
+		due := dueAt(o)
+		if o.NextAttemptAt != nil {
+			due = *o.NextAttemptAt
+		}
+		p.waker.Order(ctx, o.Request(), due)
+	}
 	return o, nil
 }
 

@@ -51,11 +51,21 @@ const (
 	WaitOutage Wait = "outage"
 	// WaitBalance: the balance is below RECARGA_BALANCE_RESERVE.
 	WaitBalance Wait = "balance"
+	// WaitOperator: an operator holds it back.
+	WaitOperator Wait = "operator"
 	// WaitLogin: the distributor refuses the credentials.
 	WaitLogin Wait = "login"
 	// WaitPaused: a person has paused its caller, product or operator, or all purchases.
 	WaitPaused Wait = "paused"
 )
+
+// Waits are all reasons there are.
+func Waits() []Wait {
+	return []Wait{WaitFairShare, WaitRate, WaitOutage, WaitBalance, WaitLogin, WaitOperator}
+}
+
+// ParseWait reads why an order waits. Its error is a *FieldError.
+func ParseWait(s string) (Wait, error) { return OneOf("waits_for", s, Waits()) }
 
 // Waiting is an order that waits in the wait queue.
 type Waiting struct {

@@ -98,6 +98,9 @@ const (
 	OpRestore Operation = "restore"
 	// OpHold stops an order that waits, because a statement charges it.
 	OpHold Operation = "hold"
+	// OpHoldBack keeps an order that waits from being bought, and OpLetGo ends that. Neither changes a state.
+	OpHoldBack Operation = "hold back"
+	OpLetGo    Operation = "release"
 	// OpResolve settles an order that is held as unknown, by a person or a statement.
 	OpResolve Operation = "resolve"
 	// OpCorrect changes a final state that was wrong. Only a person does.

@@ -33,6 +33,8 @@ func (w *Worker) notDue(ctx context.Context, o topup.Order) (again time.Time, de
 			return now.Add(time.Second), true
 		}
 		return time.Time{}, true
+	case o.WaitsFor == topup.NullString(topup.WaitOperator):
+		return time.Time{}, true // whoever lets it go wakes it
 	case o.NextAttemptAt != nil && now.Before(*o.NextAttemptAt):
 		return nextAttempt(o), true
 	}

@@ -11,11 +11,13 @@ import (
 	"recarga/internal/orderfile"
 	"recarga/internal/wholefile"
 	"recarga/producer"
+	"recarga/topup"
 )
 
 func newExportCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "export"}
 	addFilters(p, cmd, exportFilters())
+	command.Completes(cmd, "reason", topup.Reasons()...)
 	var format string
 	command.Choice(cmd, &format, "format", "csv or ndjson (default: the ending of --output, or else csv)", "csv",
 		"ndjson")

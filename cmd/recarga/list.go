@@ -28,6 +28,8 @@ func listFilters() []filterFlag {
 		{"transaction-id", "transaction_id", "the distributor's id of the purchase"},
 		{"code", "code", "the distributor's last response code, as in 91"},
 		{"reason", "reason", "why it failed: declined, retries_exhausted, expired, invalid or resolved"},
+		{"metadata", "metadata", "a part of its metadata, as in cart=62"},
+		{"waits-for", "waits_for", "why it waits: turn, pace, outage, balance, login or operator"},
 		{"since", "since", "created at or after this time: RFC 3339, a date, today, yesterday, or how long ago (1h, 2d)"},
 		{"until", "until", "created before this time, as in --since"},
 		{"caller", "caller", "caller; with the admin key only"},
@@ -44,7 +46,7 @@ func addFilters(p *command.Program, cmd *cobra.Command, filters []filterFlag) {
 		cmd.Flags().String(f.flag, "", f.help)
 	}
 	command.Completes(cmd, "code", topup.Codes()...)
-	command.Completes(cmd, "reason", topup.Reasons()...)
+	command.Completes(cmd, "waits-for", topup.Waits()...)
 	p.CompletesProducts(cmd)
 }
 
@@ -60,6 +62,8 @@ func readFilters(cmd *cobra.Command, filters []filterFlag) (o producer.ExportOpt
 		TransactionID: params.Read(&q, "transaction_id", params.AsIs),
 		Code:          params.Read(&q, "code", topup.ParseCode),
 		Reason:        params.Read(&q, "reason", topup.ParseReason),
+		Metadata:      params.Read(&q, "metadata", params.AsIs),
+		WaitsFor:      params.Read(&q, "waits_for", topup.ParseWait),
 		Since:         params.Read(&q, "since", params.Moment("since", now)),
 		Until:         params.Read(&q, "until", params.Moment("until", now)),
 	}
@@ -74,6 +78,7 @@ func readFilters(cmd *cobra.Command, filters []filterFlag) (o producer.ExportOpt
 func newListCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "list"}
 	addFilters(p, cmd, listFilters())
+	command.Completes(cmd, "reason", topup.Reasons()...)
 	disputed := cmd.Flags().Bool("disputed", false, "only orders whose final state later evidence contradicts")
 	limit := cmd.Flags().Int("limit", 50, "orders of a page, 1 to 200")
 	all := cmd.Flags().Bool("all", false, "all pages")

@@ -29,7 +29,7 @@ func newRoot(p *command.Program) *cobra.Command {
 		newHealthcheckCommand(p), newMigrateCommand(p), newArchiveCommand(p), newRekeyCommand(p), newKeyCommand(p),
 		newBenchCommand(p), newVersionCommand(p))
 	command.AddGroup(root, "Orders", newEnqueueCommand(p), newGetCommand(p), newFindCommand(p), newListCommand(p),
-		newWatchCommand(p), newCancelCommand(p),
+		newWatchCommand(p), newCancelCommand(p), newHoldCommand(p), newReleaseCommand(p), newBulkCommand(p),
 		newResolveCommand(p), newCorrectCommand(p), newDisputeCommand(p), newReconcileCommand(p),
 		newRestoreCheckCommand(p), newExportCommand(p))
 	command.AddGroup(root, "Callers, operators and the distributor", newCallerCommand(p), newOperatorCommand(p),

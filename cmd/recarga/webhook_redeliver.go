@@ -16,6 +16,27 @@ import (
 
 func newWebhookRedeliverCommand(p *command.Program) *cobra.Command {
 	cmd := &cobra.Command{Use: "redeliver [EVENT-ID…]", Args: cobra.ArbitraryArgs}
+	filter := eventFlags(cmd)
+	all := cmd.Flags().Bool("all", false, "every event there is")
+	asJSON := command.JSONFlag(cmd)
+	return command.Client(p, cmd, func(c command.Call) error {
+		chosen, err := filter()
+		if err != nil {
+			return err
+		}
+		if given := chosen != (topup.EventFilter{}) || *all; given == (len(c.Args) > 0) {
+			return command.Usage(errors.New("name events, or give a filter (--state, --caller, --endpoint, --type, --since, " +
+				"--until), or --all; see recarga webhook redeliver --help"))
+		}
+		if len(c.Args) > 0 {
+			return redeliver(p, c, *asJSON)
+		}
+		return redeliverAll(p, c, chosen, *asJSON)
+	})
+}
+
+// eventFlags adds the flags of a filter of events, and returns what reads them.
+func eventFlags(cmd *cobra.Command) func() (topup.EventFilter, error) {
 	flags := cmd.Flags()
 	var state, kind string
 	redeliverable := []topup.EventState{topup.EventExhausted, topup.EventPending, topup.EventDelivered,
@@ -28,9 +49,7 @@ func newWebhookRedeliverCommand(p *command.Program) *cobra.Command {
 	since := flags.String("since", "",
 		"made at this time or later: RFC 3339, a date, today, yesterday, or how long ago (1h, 2d)")
 	until := flags.String("until", "", "made before this time, as in --since")
-	all := flags.Bool("all", false, "every event there is")
-	asJSON := command.JSONFlag(cmd)
-	return command.Client(p, cmd, func(c command.Call) error {
+	return func() (topup.EventFilter, error) {
 		q, now := params.Reader{Values: url.Values{}}, time.Now()
 		for name, value := range map[string]string{"state": state, "caller": *caller, "type": kind, "endpoint": *endpoint,
 			"since": *since, "until": *until} {
@@ -38,7 +57,7 @@ func newWebhookRedeliverCommand(p *command.Program) *cobra.Command {
 			case value != "":
 				q.Values.Set(name, value)
 			case cmd.Flags().Changed(name): // as with a variable that is not set: it would mean everything
-				return command.Usage(fmt.Errorf("--%s: \"\" is not allowed; must be a value, or leave the flag out", name))
+				return topup.EventFilter{}, command.Usage(fmt.Errorf("--%s: \"\" is not allowed; must be a value, or leave the flag out", name))
 			}
 		}
 		filter := topup.EventFilter{
@@ -48,17 +67,10 @@ func newWebhookRedeliverCommand(p *command.Program) *cobra.Command {
 			Until: params.Read(&q, "until", params.Moment("until", now)),
 		}
 		if err := q.Err(); err != nil {
-			return command.Usage(command.OfFlags(err))
+			return filter, command.Usage(command.OfFlags(err))
 		}
-		if given := len(q.Values) > 0 || *all; given == (len(c.Args) > 0) {
-			return command.Usage(errors.New("name events, or give a filter (--state, --caller, --endpoint, --type, --since, " +
-				"--until), or --all; see recarga webhook redeliver --help"))
-		}
-		if len(c.Args) > 0 {
-			return redeliver(p, c, *asJSON)
-		}
-		return redeliverAll(p, c, filter, *asJSON)
-	})
+		return filter, nil
+	}
 }
 
 // redeliver continues after an event that cannot be redelivered.

@@ -27,6 +27,7 @@ import (
 	"recarga/internal/api/pages"
 	"recarga/internal/api/problem"
 	"recarga/internal/balance"
+	"recarga/internal/bulk"
 	"recarga/internal/callers"
 	"recarga/internal/journal/search"
 	"recarga/internal/longpoll"
@@ -45,6 +46,8 @@ type Orders interface {
 	Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error)
 	Correct(ctx context.Context, id topup.ID, c topup.Correction) (topup.Order, error)
 	Uphold(ctx context.Context, id topup.ID, u topup.Upholding) (topup.Order, error)
+	HoldBack(ctx context.Context, id topup.ID, who producer.Actor) (topup.Order, error)
+	LetGo(ctx context.Context, id topup.ID, who producer.Actor) (topup.Order, error)
 	Redeliver(ctx context.Context, id string, who producer.Actor) (topup.Event, error)
 	// RedeliverAll does so to all events of a filter, or with a Limit to a page of them, of which next is the cursor of
 	// the rest. A bad cursor is a *topup.FieldError.
@@ -84,6 +87,8 @@ type Console interface {
 type Config struct {
 	// Orders are the operations on orders and events.
 	Orders Orders
+	// Bulk does what is done to many orders or events.
+	Bulk *bulk.Runner
 	// Book is where orders, events and balances are read.
 	Book Book
 	// Callers knows whom a key belongs to.
@@ -209,6 +214,7 @@ func (s *Server) register(to openapi.Operations) {
 	s.onEvents(to)
 	s.onWhole(to)
 	operate.Desk{Acts: s.cfg.Book, Controls: s.cfg.Controls, Open: s.cursors.open, Seal: s.cursors.seal}.Register(to)
+	s.onBulk(to)
 	admin.Admin{Registry: s.cfg.Registry, Operators: s.cfg.Operators, Endpoints: s.cfg.Endpoints,
 		Pinger: s.cfg.Pinger, Health: s.cfg.Book, Audit: s.cfg.Book, Switch: s.cfg.Orders, Log: s.log}.Register(to)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -48,20 +49,12 @@ func (s *Server) events(ctx context.Context, in *listInput) (page eventPage, err
 	if in.query.Has(afterParameter) || in.query.Has(waitParameter) {
 		return s.feed(ctx, who, in.query)
 	}
-	q := params.Reader{Values: in.query}
-	f := topup.EventFilter{
-		State: topup.EventState(params.Read(&q, "state", params.OneOf("state", "pending", "delivered", "exhausted",
-			"kept"))),
-		Caller: params.Read(&q, topup.FieldCaller, params.AsIs), Type: params.Read(&q, "type", eventType),
-		Endpoint: params.Read(&q, "endpoint", params.AsIs),
-		Since:    params.Read(&q, "since", params.Time("since")), Until: params.Read(&q, "until", params.Time("until")),
-		Limit: params.Read(&q, "limit", limit), Cursor: params.Read(&q, "cursor", params.AsIs),
-	}
+	f, err := eventFilter(in.query)
 	if !who.SeesAll() {
 		f.Caller = who.Caller
 	}
 	list := listOfEvents(f)
-	if err = q.Err(); err == nil {
+	if err == nil {
 		f.Cursor, err = s.cursors.open(list, f.Cursor)
 	}
 	if err != nil {
@@ -73,6 +66,23 @@ func (s *Server) events(ctx context.Context, in *listInput) (page eventPage, err
 		page.Data[i] = shownEvent(who, ev)
 	}
 	return page, err
+}
+
+// eventFilterNames are the parameters that choose events.
+var eventFilterNames = []string{"state", "caller", "type", "endpoint", "since", "until"}
+
+// eventFilter reads a filter. The error joins a *topup.FieldError for each wrong parameter.
+func eventFilter(query url.Values) (topup.EventFilter, error) {
+	q := params.Reader{Values: query}
+	f := topup.EventFilter{
+		State: topup.EventState(params.Read(&q, "state", params.OneOf("state", "pending", "delivered", "exhausted",
+			"kept"))),
+		Caller: params.Read(&q, topup.FieldCaller, params.AsIs), Type: params.Read(&q, "type", eventType),
+		Endpoint: params.Read(&q, "endpoint", params.AsIs),
+		Since:    params.Read(&q, "since", params.Time("since")), Until: params.Read(&q, "until", params.Time("until")),
+		Limit: params.Read(&q, "limit", limit), Cursor: params.Read(&q, "cursor", params.AsIs),
+	}
+	return f, q.Err()
 }
 
 type eventInput struct {

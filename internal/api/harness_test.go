@@ -20,6 +20,7 @@ import (
 	"recarga/internal/api"
 	"recarga/internal/api/keys"
 	codes "recarga/internal/api/problem"
+	"recarga/internal/bulk"
 	"recarga/internal/journal"
 	"recarga/internal/journal/journaltest"
 	"recarga/internal/listen"
@@ -82,7 +83,8 @@ func serveOn(tb testing.TB, database string, change ...func(*api.Config)) *serve
 	}
 	tb.Cleanup(func() { _ = j.Close() })
 	quiet := slog.New(slog.DiscardHandler)
-	cfg := api.Config{Orders: producer.New(j, noWaker{}, quiet), Book: j, Callers: twoShops(), Log: quiet}
+	orders := producer.New(j, noWaker{}, quiet)
+	cfg := api.Config{Orders: orders, Bulk: bulk.NewRunner(j, orders, quiet), Book: j, Callers: twoShops(), Log: quiet}
 	for _, c := range change {
 		c(&cfg)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"recarga/internal/api/keys"
 	"recarga/internal/api/openapi"
+	"recarga/producer"
 	"recarga/topup"
 )
 
@@ -79,6 +80,22 @@ func (s *Server) uphold(ctx context.Context, in *decision[upholdRequest]) (topup
 	})
 }
 
+type holdRequest struct {
+	// Reason is why, and By who decided.
+	Reason string `json:"reason" minLength:"1" maxLength:"500" example:"the number was mistyped"`
+	By     string `json:"by,omitempty" maxLength:"100" example:"ana"`
+}
+
+func (s *Server) hold(ctx context.Context, in *decision[holdRequest]) (topup.Order, error) {
+	return decide(ctx, in.ID, in.Body.By, s.cfg.Orders.HoldBack, in.Body.actor)
+}
+
+func (s *Server) release(ctx context.Context, in *decision[holdRequest]) (topup.Order, error) {
+	return decide(ctx, in.ID, in.Body.By, s.cfg.Orders.LetGo, in.Body.actor)
+}
+
+func (b holdRequest) actor(by string) producer.Actor { return producer.Actor{By: by, Reason: b.Reason} }
+
 // defaultOperator is who decided, where a request with the admin key does not say.
 const defaultOperator = "operator"
 
@@ -108,6 +125,8 @@ func nullString(s *string) topup.NullString {
 // onDecisions adds what a person decides of an order.
 func (s *Server) onDecisions(to openapi.Operations) {
 	openapi.Add(to, openapi.NewWithBody(http.MethodPost, "/v1/topups/{id}/resolve", "resolveTopup", 404, 409), s.resolve)
+	openapi.Add(to, openapi.NewWithBody(http.MethodPost, "/v1/topups/{id}/hold", "holdTopup", 404, 409), s.hold)
+	openapi.Add(to, openapi.NewWithBody(http.MethodPost, "/v1/topups/{id}/release", "releaseTopup", 404, 409), s.release)
 	openapi.Add(to, openapi.NewWithBody(http.MethodPost, "/v1/topups/{id}/correct", "correctTopup", 404, 409), s.correct)
 	openapi.Add(to, openapi.NewWithBody(http.MethodPost, "/v1/topups/{id}/dispute", "endDispute", 404, 409), s.uphold)
 }

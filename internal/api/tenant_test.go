@@ -75,6 +75,14 @@ func (f fullOrders) Correct(context.Context, topup.ID, topup.Correction) (topup.
 	return f.d.Order, nil
 }
 
+func (f fullOrders) HoldBack(context.Context, topup.ID, producer.Actor) (topup.Order, error) {
+	return f.d.Order, nil
+}
+
+func (f fullOrders) LetGo(context.Context, topup.ID, producer.Actor) (topup.Order, error) {
+	return f.d.Order, nil
+}
+
 func (f fullOrders) Uphold(context.Context, topup.ID, topup.Upholding) (topup.Order, error) {
 	return f.d.Order, nil
 }

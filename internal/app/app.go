@@ -21,6 +21,7 @@ import (
 	"recarga/internal/api"
 	"recarga/internal/api/keys"
 	"recarga/internal/balance"
+	"recarga/internal/bulk"
 	"recarga/internal/callers"
 	"recarga/internal/config"
 	"recarga/internal/console"
@@ -81,6 +82,8 @@ type Node struct {
 	lease *coordination.LeaderLease // nil where there is no other process
 	// changes are announced to other processes; nil where there are none.
 	changes *coordination.Changes
+	// console's pages follow what happens; nil without an API.
+	console atomic.Pointer[console.Console]
 	// waits has requests wait; nil without an API.
 	waits atomic.Pointer[longpoll.Hub]
 
@@ -311,21 +314,27 @@ func (n *Node) startAPI(ctx context.Context) error {
 	if s.AdminKey != "" { // without it, what is for operators is closed
 		known = keys.WithOperators(known, operators)
 	}
+	many := bulk.NewRunner(n.journal, n.producer, n.log)
+	n.background(many.Run)
+	pinger := n.pinger()
 	pages, err := console.New(console.Config{
+		Bulk:      many,
 		Operators: operators, Limiter: limiter, Proxies: s.TrustedProxies,
 		Catalog: n.catalog, AdminKey: s.AdminKey, Journal: n.journal, Orders: n.producer, Queue: n.queue,
-		Callers: n.callers, Controls: n.desk(), Purchases: n.shared().SharedState(s.DistributorSecretKey),
-		Rate: inWords(s.DistributorRate), Log: n.log, Version: n.version,
+		Callers: n.callers, Pinger: pinger, TraceURL: s.TraceURL, Controls: n.desk(),
+		Purchases: n.shared().SharedState(s.DistributorSecretKey),
+		Rate:      inWords(s.DistributorRate), Log: n.log, Version: n.version,
 	})
 	if err != nil {
 		return err
 	}
+	n.console.Store(pages)
 	handler := api.New(api.Config{
-		Catalog: n.catalog, Orders: n.producer, Book: n.journal, Balances: balance.NewCache(n.vendor, n.recordBalance),
-		Observe: n.metrics.Served, Waits: n.startWaits(),
+		Catalog: n.catalog, Orders: n.producer, Bulk: many, Book: n.journal,
+		Balances: balance.NewCache(n.vendor, n.recordBalance), Observe: n.metrics.Served, Waits: n.startWaits(),
 		Callers: known, NoAdminKey: s.AdminKey == "", Registry: n.callers, Operators: operators,
 		Limiter: limiter, Proxies: s.TrustedProxies, Endpoints: endpoints{s, n.callers},
-		Pinger: n.pinger(), Controls: n.desk(),
+		Pinger: pinger, Controls: n.desk(),
 		Reconciler: reconcile.New(n.journal, n.producer, n.log),
 		// With the API key alone there is one tenant: nobody from whom its cursors must be kept.
 		Cursors: seal.New(append([]string{cmp.Or(s.SealingKey(), s.APIKey)}, s.FormerKeys()...)...),
@@ -349,6 +358,7 @@ func (n *Node) serveAPI(ctx context.Context, handler http.Handler) error {
 	}, func(err error) { n.failed <- err })
 	n.onShutdown(end)
 	n.onShutdown(n.waits.Load().End) // first: who waits is answered, and not cut off
+	n.onShutdown(n.console.Load().End)
 	n.api, n.APIURL = server, urlOf(listener)
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"recarga/internal/journal"
 	"recarga/internal/longpoll"
+	"recarga/topup"
 )
 
 // Three of four connections to the API may be those of requests that wait, and one of two of one caller's: the others
@@ -29,8 +30,16 @@ func (n *Node) changed(c journal.Change) {
 		hub.Changed(c.Order)
 		hub.Notified(c.Caller)
 	}
+	n.follow(c.Order)
 	if n.changes != nil {
 		n.changes.Announce(c.Order, c.Caller)
+	}
+}
+
+// follow has the console's pages show a change.
+func (n *Node) follow(id topup.ID) {
+	if pages := n.console.Load(); pages != nil {
+		pages.Changed(id)
 	}
 }
 
@@ -47,7 +56,10 @@ func (n *Node) startWaits() *longpoll.Hub {
 	loops := []func(context.Context){hub.Run}
 	if n.changes != nil {
 		loops = append(loops, func(ctx context.Context) {
-			n.changes.Listen(ctx, hub.Changed, hub.Notified)
+			n.changes.Listen(ctx, func(id topup.ID) {
+				hub.Changed(id)
+				n.follow(id)
+			}, hub.Notified)
 		})
 	}
 	n.background(loops...)

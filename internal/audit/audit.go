@@ -63,3 +63,6 @@ func Because(ctx context.Context, reason string) context.Context {
 func By(ctx context.Context, name string) context.Context {
 	return with(ctx, func(a *desk.Act) { a.By = cmp.Or(name, a.By) })
 }
+
+// Nobody has what follows be no action: a step of one that is written as a whole.
+func Nobody(ctx context.Context) context.Context { return context.WithValue(ctx, key{}, nil) }

@@ -181,6 +181,18 @@ func (b Book) Hold(ctx context.Context, id topup.ID, h topup.Hold, now time.Time
 		func() (topup.Order, *topup.Event, error) { return b.Journal.Hold(ctx, id, h, now) })
 }
 
+// HoldBack implements Journal.
+func (b Book) HoldBack(ctx context.Context, id topup.ID, now time.Time) (topup.Order, error) {
+	return through(ctx, b.Gate, Call{"journal.HoldBack", string(id), nil},
+		func() (topup.Order, error) { return b.Journal.HoldBack(ctx, id, now) })
+}
+
+// LetGo implements Journal.
+func (b Book) LetGo(ctx context.Context, id topup.ID, now time.Time) (topup.Order, error) {
+	return through(ctx, b.Gate, Call{"journal.LetGo", string(id), nil},
+		func() (topup.Order, error) { return b.Journal.LetGo(ctx, id, now) })
+}
+
 // Restore implements Journal.
 func (b Book) Restore(ctx context.Context, c topup.LostCharge, now time.Time) (topup.Order, error) {
 	return through(ctx, b.Gate, Call{"journal.Restore", string(c.ID), c},

@@ -9,6 +9,9 @@ package bulk
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -31,16 +34,6 @@ const (
 	fingerprintLength = 8
 )
 
-// Action is what is done to orders or events.
-type Action string
-
-// The actions: the first two are for orders, the last is for events.
-const (
-	Resolve   Action = "resolve"
-	Cancel    Action = "cancel"
-	Redeliver Action = "redeliver"
-)
-
 // Orders lists orders: the journal.
 type Orders interface {
 	List(ctx context.Context, f search.Filter) ([]topup.Order, string, error)
@@ -54,15 +47,16 @@ type Events interface {
 // Member is an order or an event of a set.
 type Member struct {
 	// ID is the order's or the event's.
-	ID string
+	ID string `json:"id"`
 	// Order is the event's order, or the order itself.
-	Order topup.ID
-	// Caller is whose it is.
-	Caller string
+	Order topup.ID `json:"order"`
 	// Attempt is the number of the order's latest attempt; 0 for an event.
-	Attempt int
-
-	fingerprint string
+	Attempt int `json:"attempt,omitempty"`
+	// Shown is the fingerprint of the member as it was shown.
+	Shown []byte `json:"shown"`
+	// caller is whose it is, and amount what an order buys.
+	caller string
+	amount topup.Amount
 }
 
 // Set is what a filter chose, the newest first. The zero Set is empty.
@@ -70,11 +64,8 @@ type Set struct{ members []Member }
 
 // ChooseOrders reads the orders that an action would be done to. Errors: a *topup.FieldError where the filter does
 // not name a state that the action is for, or where it chooses more than Most.
-func ChooseOrders(ctx context.Context, book Orders, action Action, f search.Filter) (Set, error) {
-	states := []topup.State{topup.StateUnknown}
-	if action == Cancel {
-		states = []topup.State{topup.StateQueued, topup.StateRetrying}
-	}
+func ChooseOrders(ctx context.Context, book Orders, action topup.BulkKind, f search.Filter) (Set, error) {
+	states := statesOf(action)
 	if !slices.Contains(states, f.State) {
 		return Set{}, &topup.FieldError{Field: "state", Value: string(f.State), Allowed: allowedStates(action, states)}
 	}
@@ -83,16 +74,22 @@ func ChooseOrders(ctx context.Context, book Orders, action Action, f search.Filt
 		orders, next, err := book.List(ctx, f)
 		members := make([]Member, len(orders))
 		for i, o := range orders {
-			members[i] = Member{
-				ID: string(o.ID), Order: o.ID, Caller: o.Caller, Attempt: o.AttemptCount, fingerprint: orderFingerprint(action, o),
-			}
+			members[i] = orderMember(action, o)
 		}
 		f.Cursor = next
 		return members, next != "", err
 	})
 }
 
-func allowedStates(action Action, states []topup.State) string {
+// statesOf are the states of the orders that an action is for.
+func statesOf(action topup.BulkKind) []topup.State {
+	if action == topup.BulkCancel {
+		return []topup.State{topup.StateQueued, topup.StateRetrying}
+	}
+	return []topup.State{topup.StateUnknown}
+}
+
+func allowedStates(action topup.BulkKind, states []topup.State) string {
 	names := make([]string, len(states))
 	for i, s := range states {
 		names[i] = string(s)
@@ -113,7 +110,7 @@ func ChooseEvents(ctx context.Context, book Events, f topup.EventFilter) (Set, e
 		events, next, err := book.Events(ctx, f)
 		members := make([]Member, len(events))
 		for i, ev := range events {
-			members[i] = Member{ID: ev.ID, Order: ev.OrderID, Caller: ev.Caller, fingerprint: eventFingerprint(ev)}
+			members[i] = eventMember(ev)
 		}
 		f.Cursor = next
 		return members, next != "", err
@@ -137,10 +134,19 @@ func collect(page func() (members []Member, more bool, err error)) (s Set, err e
 	return s, nil
 }
 
+func orderMember(action topup.BulkKind, o topup.Order) Member {
+	return Member{ID: string(o.ID), Order: o.ID, Attempt: o.AttemptCount, Shown: []byte(orderFingerprint(action, o)),
+		caller: o.Caller, amount: o.Amount}
+}
+
+func eventMember(ev topup.Event) Member {
+	return Member{ID: ev.ID, Order: ev.OrderID, Shown: []byte(eventFingerprint(ev)), caller: ev.Caller}
+}
+
 // orderFingerprint changes with the order. For a cancellation it does not: another attempt that has proved to move
 // no money changes nothing of what is meant, and orders that are tried again and again could never be canceled.
-func orderFingerprint(action Action, o topup.Order) string {
-	if action == Cancel {
+func orderFingerprint(action topup.BulkKind, o topup.Order) string {
+	if action == topup.BulkCancel {
 		return fingerprint(o.ID)
 	}
 	return fingerprint(o.ID, o.UpdatedAt.UnixNano(), o.AttemptCount)
@@ -160,6 +166,26 @@ func fingerprint(parts ...any) string {
 	return string(sum[:fingerprintLength])
 }
 
+// pages are the members as the book keeps them.
+func (s Set) pages() (pages []string, err error) {
+	for some := range slices.Chunk(s.members, perPage) {
+		text, err := json.Marshal(some)
+		if err != nil {
+			return nil, err
+		}
+		pages = append(pages, string(text))
+	}
+	return pages, nil
+}
+
+// Amount is what the orders of the set buy, all together.
+func (s Set) Amount() (sum topup.Amount) {
+	for _, m := range s.members {
+		sum += m.amount
+	}
+	return sum
+}
+
 // Count is how many members the set has.
 func (s Set) Count() int { return len(s.members) }
 
@@ -174,7 +200,7 @@ type CallerCount struct {
 func (s Set) Callers() []CallerCount {
 	count := map[string]int{}
 	for _, m := range s.members {
-		count[m.Caller]++
+		count[m.caller]++
 	}
 	var all []CallerCount
 	for _, caller := range slices.Sorted(maps.Keys(count)) {
@@ -188,7 +214,7 @@ func (s Set) Callers() []CallerCount {
 func (s Set) Fingerprints() []byte {
 	var b []byte
 	for _, m := range s.members {
-		b = append(b, m.fingerprint...)
+		b = append(b, m.Shown...)
 	}
 	return b
 }
@@ -201,7 +227,7 @@ func (s Set) New(fingerprints []byte) (count int) {
 		known[string(one)] = true
 	}
 	for _, m := range s.members {
-		if !known[m.fingerprint] {
+		if !known[string(m.Shown)] {
 			count++
 		}
 	}
@@ -223,4 +249,46 @@ func (s Set) Each(ctx context.Context, do func(context.Context, Member) error, s
 	}
 	_ = all.Wait() // none fails: said has been given the errors
 	return ctx.Err()
+}
+
+// Digest stands for the members as they now are: another set, or one of whose members has changed, has another one.
+func (s Set) Digest() string {
+	all := make([]string, len(s.members))
+	for i, m := range s.members {
+		all[i] = string(m.Shown)
+	}
+	slices.Sort(all)
+	sum := sha256.Sum256([]byte(strings.Join(all, "")))
+	return hex.EncodeToString(sum[:12])
+}
+
+// Named reads the orders or events of these ids. Errors: a *topup.FieldError for one that there is not, or that the
+// action is not for.
+func Named(ctx context.Context, book Book, action topup.BulkKind, ids []string) (s Set, err error) {
+	if len(ids) > Most {
+		return s, &topup.FieldError{Field: "id", Allowed: fmt.Sprintf("at most %d", Most)}
+	}
+	for _, id := range ids {
+		m, err := named(ctx, book, action, id)
+		if errors.Is(err, topup.ErrNotFound) {
+			err = &topup.FieldError{Field: "id", Value: id, Allowed: "one that there is"}
+		}
+		if err != nil {
+			return Set{}, err
+		}
+		s.members = append(s.members, m)
+	}
+	return s, nil
+}
+
+func named(ctx context.Context, book Book, action topup.BulkKind, id string) (Member, error) {
+	if action == topup.BulkRedeliver {
+		ev, err := book.Event(ctx, id)
+		return eventMember(ev), err
+	}
+	o, err := book.Order(ctx, topup.ID(id))
+	if states := statesOf(action); err == nil && !slices.Contains(states, o.State) {
+		err = &topup.FieldError{Field: "id", Value: id + ", " + string(o.State), Allowed: allowedStates(action, states)}
+	}
+	return orderMember(action, o), err
 }

@@ -60,7 +60,7 @@ func (b book) pages(cursor string, limit int, next *string, each func(topup.Orde
 
 // TestOnlyAFilterChooses: nothing that could stand for "everything" is a set.
 func TestOnlyAFilterChooses(t *testing.T) {
-	orders := func(a bulk.Action, f search.Filter) error {
+	orders := func(a topup.BulkKind, f search.Filter) error {
 		_, err := bulk.ChooseOrders(t.Context(), book{count: 1}, a, f)
 		return err
 	}
@@ -72,15 +72,15 @@ func TestOnlyAFilterChooses(t *testing.T) {
 		err error
 		ok  bool
 	}{
-		"resolve everything":       {orders(bulk.Resolve, search.Filter{}), false},
-		"resolve a caller's":       {orders(bulk.Resolve, search.Filter{Caller: "shop"}), false},
-		"resolve the canceled":     {orders(bulk.Resolve, search.Filter{State: topup.StateCanceled}), false},
-		"resolve the queued":       {orders(bulk.Resolve, search.Filter{State: topup.StateQueued}), false},
-		"resolve the unknown":      {orders(bulk.Resolve, search.Filter{State: topup.StateUnknown}), true},
-		"cancel everything":        {orders(bulk.Cancel, search.Filter{}), false},
-		"cancel the unknown":       {orders(bulk.Cancel, search.Filter{State: topup.StateUnknown}), false},
-		"cancel the queued":        {orders(bulk.Cancel, search.Filter{State: topup.StateQueued}), true},
-		"cancel the retrying":      {orders(bulk.Cancel, search.Filter{State: topup.StateRetrying}), true},
+		"resolve everything":       {orders(topup.BulkResolve, search.Filter{}), false},
+		"resolve a caller's":       {orders(topup.BulkResolve, search.Filter{Caller: "shop"}), false},
+		"resolve the canceled":     {orders(topup.BulkResolve, search.Filter{State: topup.StateCanceled}), false},
+		"resolve the queued":       {orders(topup.BulkResolve, search.Filter{State: topup.StateQueued}), false},
+		"resolve the unknown":      {orders(topup.BulkResolve, search.Filter{State: topup.StateUnknown}), true},
+		"cancel everything":        {orders(topup.BulkCancel, search.Filter{}), false},
+		"cancel the unknown":       {orders(topup.BulkCancel, search.Filter{State: topup.StateUnknown}), false},
+		"cancel the queued":        {orders(topup.BulkCancel, search.Filter{State: topup.StateQueued}), true},
+		"cancel the retrying":      {orders(topup.BulkCancel, search.Filter{State: topup.StateRetrying}), true},
 		"redeliver everything":     {events(topup.EventFilter{}), false},
 		"redeliver a page of it":   {events(topup.EventFilter{Limit: 10, Cursor: "evt_1"}), false},
 		"redeliver a caller's":     {events(topup.EventFilter{Caller: "shop"}), true},
@@ -95,11 +95,11 @@ func TestOnlyAFilterChooses(t *testing.T) {
 
 func TestMostAtOnce(t *testing.T) {
 	f := search.Filter{State: topup.StateUnknown}
-	s, err := bulk.ChooseOrders(t.Context(), book{count: bulk.Most}, bulk.Resolve, f)
+	s, err := bulk.ChooseOrders(t.Context(), book{count: bulk.Most}, topup.BulkResolve, f)
 	if err != nil || s.Count() != bulk.Most || s.New(s.Fingerprints()) != 0 {
 		t.Fatalf("%d orders, %v", s.Count(), err)
 	}
-	s, err = bulk.ChooseOrders(t.Context(), book{count: bulk.Most + 1}, bulk.Resolve, f)
+	s, err = bulk.ChooseOrders(t.Context(), book{count: bulk.Most + 1}, topup.BulkResolve, f)
 	if len(topup.FieldErrors(err)) != 1 || s.Count() != 0 {
 		t.Errorf("one more: %d orders, %v", s.Count(), err)
 	}
@@ -131,12 +131,12 @@ func TestNew(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			choose := func(action bulk.Action, b book) (s bulk.Set) {
+			choose := func(action topup.BulkKind, b book) (s bulk.Set) {
 				var err error
 				switch action {
-				case bulk.Resolve:
+				case topup.BulkResolve:
 					s, err = bulk.ChooseOrders(t.Context(), b, action, search.Filter{State: topup.StateUnknown})
-				case bulk.Cancel:
+				case topup.BulkCancel:
 					s, err = bulk.ChooseOrders(t.Context(), b, action, search.Filter{State: topup.StateQueued})
 				default:
 					s, err = bulk.ChooseEvents(t.Context(), b, topup.EventFilter{State: topup.EventExhausted})
@@ -146,7 +146,7 @@ func TestNew(t *testing.T) {
 				}
 				return s
 			}
-			wants := map[bulk.Action]int{bulk.Resolve: tt.resolve, bulk.Cancel: tt.cancel, bulk.Redeliver: tt.events}
+			wants := map[topup.BulkKind]int{topup.BulkResolve: tt.resolve, topup.BulkCancel: tt.cancel, topup.BulkRedeliver: tt.events}
 			for action, want := range wants {
 				shown := choose(action, book{count: 3}).Fingerprints()
 				if got := choose(action, tt.now).New(shown); got != want {

@@ -62,6 +62,7 @@ type Settings struct {
 	FormerEncryptionKeys                       []string          // at most two
 	TaskKeys                                   []string          // at most two; none: tasks are not signed
 	TrustedProxies                             access.Proxies    // whose X-Forwarded-For counts
+	TraceURL                                   string            // with {id} for the order's id; empty: none
 	OperatorCallbackURL, OperatorWebhookSecret string            // both empty where OperatorOff is not nil
 	OperatorOff                                error             // what is wrong with the two
 	FormerWebhookSecrets                       []string          // of default; each at most two
@@ -116,6 +117,7 @@ func setters(s *Settings) map[string]func(string) error {
 		"API_KEY":                  text(&s.APIKey, key),
 		"ADMIN_KEY":                text(&s.AdminKey, key),
 		"TRUSTED_PROXIES":          proxies(&s.TrustedProxies),
+		"TRACE_URL":                text(&s.TraceURL, traceURL),
 		"ADMIN_KEY_ALLOW_WEAK":     choice(&s.AdminKeyAllowWeak),
 		"ENCRYPTION_KEY":           text(&s.EncryptionKey, key),
 		"ENCRYPTION_KEY_OLD":       keyList(&s.FormerEncryptionKeys, shortestKey),

@@ -246,6 +246,8 @@ func TestValues(t *testing.T) {
 		"ENCRYPTION_KEY": {[]string{"12345678"}, []string{"1234567"}},
 		"TRUSTED_PROXIES": {[]string{"10.0.0.1", "10.0.0.0/8, ::1", "fd00::/8"},
 			[]string{"proxy", "10.0.0.0/33", "10.0.0.1,", "10.0.0.1:80"}},
+		"TRACE_URL": {[]string{"https://jaeger.example/search?id={id}"},
+			[]string{"https://jaeger.example/search", "/trace/{id}", "ftp://jaeger.example/{id}"}},
 		"WEBHOOK_SECRET": {[]string{"whsec_" + key}, []string{"whsec_", key, "whsec_" + key[:31], "whsec_QUJD"}},
 		"WEBHOOK_SECRET_OLD": {[]string{"whsec_" + key, "whsec_" + key + ",whsec_" + key},
 			[]string{"whsec_", "whsec_" + key + ",", "whsec_" + key + ", whsec_" + key,

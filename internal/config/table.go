@@ -285,6 +285,8 @@ func WebURL(v string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != "" && u.User == nil
 }
 
+func traceURL(v string) bool { return WebURL(v) && strings.Contains(v, "{id}") }
+
 func address(v string) bool {
 	_, port, err := net.SplitHostPort(v)
 	_, bad := strconv.ParseUint(port, 10, 16)

@@ -28,12 +28,12 @@ type auditView struct {
 var auditNames = []string{"act", "by", "action", "on", "via", "since", "until"}
 
 // actFilter reads a filter. The error joins a *topup.FieldError for each wrong field.
-func actFilter(q url.Values) (f desk.ActFilter, err error) {
-	given := params.Reader{Values: q}
+func actFilter(r *http.Request) (f desk.ActFilter, err error) {
+	given := params.Reader{Values: r.URL.Query()}
 	text := func(name string) string { return params.Read(&given, name, params.AsIs) }
 	f = desk.ActFilter{ID: text("act"), By: text("by"), Action: text("action"), On: text("on"),
 		Via: params.Read(&given, "via", params.OneOf("via", desk.Vias()...))}
-	f.Since, f.Until = span(&given)
+	f.Since, f.Until = span(r, &given)
 	return f, given.Err()
 }
 
@@ -41,7 +41,7 @@ func (c *Console) audit(w http.ResponseWriter, r *http.Request, _ operator) erro
 	q := r.URL.Query()
 	v := auditView{Filter: kept(q, auditNames), Vias: desk.Vias()}
 	v.CSV = address(v.Filter, "audit.csv")
-	f, err := actFilter(q)
+	f, err := actFilter(r)
 	f.Cursor = q.Get("cursor")
 	var next string
 	if err == nil {
@@ -55,7 +55,9 @@ func (c *Console) audit(w http.ResponseWriter, r *http.Request, _ operator) erro
 		return err
 	}
 	if next != "" {
-		v.Next = address(older(q, auditNames, next), "audit")
+		older := kept(q, auditNames)
+		older.Set("cursor", next)
+		v.Next = address(older, "audit")
 	}
 	c.show(w, r, status, "audit", view{Title: "Audit", Data: v})
 	return nil
@@ -67,7 +69,7 @@ const csvPage = 1000
 // auditFile is the whole list of a filter as CSV. The connection is cut where the book fails half-way, so that a part
 // is not taken for the whole.
 func (c *Console) auditFile(w http.ResponseWriter, r *http.Request, _ operator) error {
-	f, err := actFilter(r.URL.Query())
+	f, err := actFilter(r)
 	if err != nil {
 		return err
 	}

@@ -1,38 +1,33 @@
 package console
 
 import (
-	"context"
+	"cmp"
 	"fmt"
-	"html/template"
-	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"recarga/internal/bulk"
-	"recarga/producer"
 	"recarga/topup"
 )
 
-const (
-	// refusalsShown bounds the refusals that are named one by one.
-	refusalsShown = 200
-	// maxBulkForm is what is read of the form of a bulk action: a fingerprint for each member, in base64.
-	maxBulkForm = 2 << 20
-)
+// maxBulkForm is what is read of the form of a bulk action: a fingerprint for each member, in base64.
+const maxBulkForm = 2 << 20
 
 // bulkView asks before something is done to all that a filter matches.
 type bulkView struct {
 	// Action is what will be done to all of them.
-	Action bulk.Action
+	Action topup.BulkKind
 	// Filter is what the list showed, and Parts all that it could have chosen by.
 	Filter url.Values
 	Parts  []filterPart
-	// Count is how many the filter matches now, and Callers whose they are.
+	// Count is how many the filter matches now, Amount what these orders buy (none of events), and Callers whose they
+	// are.
 	Count   int
+	Amount  topup.Amount
 	Callers []bulk.CallerCount
 	// Seal is the confirmation that the form sends back.
 	Seal string
@@ -45,40 +40,49 @@ type filterPart struct{ Name, Value string } // as in the query
 
 // Back is the list.
 func (v bulkView) Back() string {
-	if v.Action == bulk.Redeliver {
+	if v.Action == topup.BulkRedeliver {
 		return address(v.Filter, "events")
 	}
 	return address(v.Filter, "orders")
 }
 
+// chosenIDs are the rows of a list that were chosen one by one.
+const chosenIDs = "id[]"
+
 // namesOf are those of an action's filter.
-func namesOf(action bulk.Action) []string {
-	if action == bulk.Redeliver {
+func namesOf(action topup.BulkKind) []string {
+	if action == topup.BulkRedeliver {
 		return eventNames
 	}
 	return filterNames
 }
 
 // choose reads what the filter of an action matches now.
-func (c *Console) choose(ctx context.Context, action bulk.Action, filter url.Values) (bulk.Set, error) {
-	if action == bulk.Redeliver {
-		f, err := eventFilter(filter)
+func (c *Console) choose(r *http.Request, action topup.BulkKind, filter url.Values) (bulk.Set, error) {
+	if ids := filter[chosenIDs]; len(ids) > 0 {
+		return bulk.Named(r.Context(), c.cfg.Journal, action, ids)
+	}
+	if action == topup.BulkRedeliver {
+		f, err := eventFilter(r, filter)
 		if err != nil {
 			return bulk.Set{}, err
 		}
-		return bulk.ChooseEvents(ctx, c.cfg.Journal, f)
+		return bulk.ChooseEvents(r.Context(), c.cfg.Journal, f)
 	}
-	f, err := c.filterOf(ctx, filter)
+	f, err := c.filterOf(r, filter)
 	if err != nil {
 		return bulk.Set{}, err
 	}
-	return bulk.ChooseOrders(ctx, c.cfg.Journal, action, f)
+	return bulk.ChooseOrders(r.Context(), c.cfg.Journal, action, f)
 }
 
-func (c *Console) bulkPage(action bulk.Action) page {
+func (c *Console) bulkPage(action topup.BulkKind) page {
 	return func(w http.ResponseWriter, r *http.Request, who operator) error {
 		filter := kept(r.URL.Query(), namesOf(action))
-		set, err := c.choose(r.Context(), action, filter)
+		if ids := r.URL.Query()[chosenIDs]; len(ids) > 0 { // rows of a list, whatever this was filtered by
+			filter = url.Values{chosenIDs: ids}
+		}
+		set, err := c.choose(r, action, filter)
 		if err != nil {
 			return err
 		}
@@ -96,19 +100,21 @@ func (c *Console) askBulk(
 		return err
 	}
 	v := bulkView{
-		Action: ask.Action, Filter: ask.Filter, Count: set.Count(), Callers: set.Callers(), Seal: seal, Wrong: wrong,
+		Action: ask.Action, Filter: ask.Filter, Count: set.Count(), Amount: set.Amount(), Callers: set.Callers(), Seal: seal, Wrong: wrong,
 	}
 	for _, name := range namesOf(ask.Action) {
 		v.Parts = append(v.Parts, filterPart{name, ask.Filter.Get(name)})
+	}
+	if ids := ask.Filter[chosenIDs]; len(ids) > 0 {
+		v.Parts = []filterPart{{"chosen", strings.Join(ids, ", ")}}
 	}
 	c.show(w, r, status, "bulk", view{Title: title(string(ask.Action)) + " all", Data: v})
 	return nil
 }
 
-// bulk does what was confirmed to exactly what was shown: when others match now, or what was shown has changed, it
-// does nothing and asks again. What matches no more is left out. It runs to the end, and says how far it is. A browser
-// that goes away stops it.
-func (c *Console) bulk(action bulk.Action) page {
+// bulk has done what was confirmed, to exactly what was shown: when others match now, or what was shown has changed, it
+// does nothing and asks again. What matches no more is left out. It goes on whoever leaves.
+func (c *Console) bulk(action topup.BulkKind) page {
 	return func(w http.ResponseWriter, r *http.Request, who operator) error {
 		reason, err := reasonOf(r)
 		if err != nil {
@@ -118,18 +124,22 @@ func (c *Console) bulk(action bulk.Action) page {
 		if err != nil {
 			return err
 		}
-		do, err := c.bulkAction(r, who, action, reason)
-		if err != nil {
+		a := topup.BulkAction{Action: action, Filter: apiQuery(asked.Filter).Encode(), Reason: reason, By: who.Name,
+			Outcome: topup.NullString(r.PostFormValue("outcome")), Forced: r.PostFormValue("force") == "yes"}
+		if err := bulk.Check(a); err != nil {
 			return err
 		}
-		set, err := c.choose(r.Context(), action, asked.Filter)
+		set, err := c.choose(r, action, asked.Filter)
 		if err != nil {
 			return err
 		}
 		if wrong := asked.wrong(set); wrong != "" {
 			return c.askBulk(w, r, http.StatusConflict, asked, set, wrong)
 		}
-		c.runBulk(w, r, asked, set, reason, do)
+		if a, err = c.cfg.Bulk.Start(r.Context(), a, set); err != nil {
+			return err
+		}
+		http.Redirect(w, r, address(nil, "bulk", a.ID), http.StatusSeeOther)
 		return nil
 	}
 }
@@ -149,121 +159,91 @@ func (c confirmation) wrong(now bulk.Set) string {
 	return ""
 }
 
-func (c *Console) runBulk(
-	w http.ResponseWriter, r *http.Request, asked confirmation, set bulk.Set, reason string, do act,
-) {
-	log := c.cfg.Log.With("action", string(asked.Action), "by", asked.By, "filter", maskedFilter(asked.Filter))
-	log.WarnContext(r.Context(), "bulk action begins", "reason", reason, "count", set.Count())
-	p := c.begin(w, r, string(asked.Action))
-	err := set.Each(r.Context(), do, p.count)
-	p.end(err)
-	log.WarnContext(r.Context(), "bulk action ended", "done", p.done, "refused", p.refused, "error", err)
+// bulkPages is how many actions a page lists.
+const bulkPages = 50
+
+// bulksView is a page of actions.
+type bulksView struct {
+	// Actions are the newest first, and Next leads to older ones (empty: there are none).
+	Actions []topup.BulkAction
+	Next    string
 }
 
-// maskedFilter is a filter as it may be logged.
-func maskedFilter(filter url.Values) string {
-	masked := kept(filter, slices.Concat(filterNames, eventNames))
-	if phone := masked.Get("phone"); phone != "" {
-		masked.Set("phone", topup.MaskPhone(phone))
-	}
-	return masked.Encode()
-}
-
-// act does something to one order or event.
-type act func(context.Context, bulk.Member) error
-
-// bulkAction is what a form asks for.
-func (c *Console) bulkAction(r *http.Request, who operator, action bulk.Action, reason string) (act, error) {
-	actor := producer.Actor{By: who.Name, Reason: reason}
-	switch action {
-	case bulk.Resolve:
-		form := resolveForm{Outcome: r.PostFormValue("outcome"), Reason: reason, Force: r.PostFormValue("force")}
-		decision := form.resolution(who)
-		return func(ctx context.Context, m bulk.Member) error {
-			one := decision
-			one.Attempt = m.Attempt
-			_, err := c.cfg.Orders.Resolve(ctx, m.Order, one)
-			return err
-		}, decision.Check()
-	case bulk.Cancel:
-		return func(ctx context.Context, m bulk.Member) error {
-			_, err := c.cfg.Orders.Cancel(ctx, m.Order, actor)
-			return err
-		}, nil
-	default:
-		return func(ctx context.Context, m bulk.Member) error {
-			_, err := c.cfg.Orders.Redeliver(ctx, m.ID, actor)
-			return err
-		}, nil
-	}
-}
-
-// progress is a page that grows while a bulk action runs.
-type progress struct {
-	w     io.Writer
-	flush *http.ResponseController
-	// tail is the end of the page.
-	tail string
-
-	mu            sync.Mutex
-	done, refused int
-	said          time.Time
-}
-
-// marker is where the page is cut in two, to be filled in between.
-const marker = "<!--progress-->"
-
-func (c *Console) begin(w http.ResponseWriter, r *http.Request, action string) *progress {
-	rest := &cut{ResponseWriter: w}
-	v := view{Title: title(action) + " all", Data: template.HTML(marker)} //nolint:gosec // a constant
-	c.show(rest, r, http.StatusOK, "progress", v)
-	head, tail, _ := strings.Cut(rest.page.String(), marker)
-	p := &progress{w: w, flush: http.NewResponseController(w), tail: tail}
-	p.write(head + "<p>Begun.</p>")
-	return p
-}
-
-// cut keeps a page back.
-type cut struct {
-	http.ResponseWriter
-	page strings.Builder
-}
-
-// Write implements http.ResponseWriter, and sends nothing.
-func (c *cut) Write(data []byte) (int, error) { return c.page.Write(data) }
-
-func (p *progress) write(html string) {
-	_, _ = fmt.Fprintln(p.w, html) // the browser may be gone; the request's context says so
-	_ = p.flush.Flush()
-}
-
-func (p *progress) count(m bulk.Member, err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if err == nil {
-		p.done++
-	} else if p.refused++; p.refused <= refusalsShown {
-		p.write(`<p class="bad">` + template.HTMLEscapeString(m.ID+": "+err.Error()) + "</p>")
-	}
-	p.say()
-}
-
-func (p *progress) say() {
-	if time.Since(p.said) < time.Second {
-		return
-	}
-	p.said = time.Now()
-	p.write(fmt.Sprintf("<p>%d done, %d refused …</p>", p.done, p.refused))
-}
-
-func (p *progress) end(err error) {
-	p.write(fmt.Sprintf("<p class=\"done\"><strong>%d done, %d refused.</strong></p>", p.done, p.refused))
-	if p.refused > refusalsShown {
-		p.write(fmt.Sprintf("<p>The first %d refusals are named above.</p>", refusalsShown))
-	}
+func (c *Console) bulks(w http.ResponseWriter, r *http.Request, _ operator) error {
+	all, err := c.cfg.Bulk.Actions(r.Context(), r.URL.Query().Get("cursor"), bulkPages)
 	if err != nil {
-		p.write("<p class=\"bad\">Stopped: " + template.HTMLEscapeString(err.Error()) +
-			". What was done stays; begin again with the list to continue.</p>")
+		return err
 	}
-	p.write(p.tail)
+	v := bulksView{Actions: all}
+	if len(all) == bulkPages {
+		v.Next = address(query("cursor", all[bulkPages-1].ID), "bulk")
+	}
+	c.show(w, r, http.StatusOK, "bulks", view{Title: "Bulk actions", Live: len(all) > 0 && running(all[0]), Data: v})
+	return nil
+}
+
+func running(a topup.BulkAction) bool {
+	return a.State == topup.BulkRunning || a.State == topup.BulkStopping
+}
+
+// bulkActionView is one action.
+type bulkActionView struct {
+	topup.BulkAction
+	// Parts are what it chose by, and List leads to what this chooses now.
+	Parts []filterPart
+	List  string
+	// Percent is how much of it is done, and Running: it goes on.
+	Percent int
+	Running bool
+}
+
+func (c *Console) bulkActionPage(w http.ResponseWriter, r *http.Request, _ operator) error {
+	a, err := c.cfg.Bulk.Action(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	v := bulkActionView{BulkAction: a, Percent: 100, Running: running(a)}
+	if a.Count > 0 {
+		v.Percent = 100 * (a.Done + a.Refused) / a.Count
+	}
+	filter, err := url.ParseQuery(a.Filter)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(filter)) {
+		v.Parts = append(v.Parts, filterPart{name, strings.Join(filter[name], ", ")})
+	}
+	v.List = bulkView{Action: a.Action, Filter: consoleQuery(filter)}.Back()
+	c.show(w, r, http.StatusOK, "bulkaction", view{Title: title(string(a.Action)) + " all", Live: v.Running, Data: v})
+	return nil
+}
+
+func (c *Console) stopBulk(w http.ResponseWriter, r *http.Request, who operator) error {
+	a, err := c.cfg.Bulk.Stop(r.Context(), r.PathValue("id"), who.Name)
+	if err == nil {
+		http.Redirect(w, r, address(nil, "bulk", a.ID), http.StatusSeeOther)
+	}
+	return err
+}
+
+// apiNames are those parts of a filter that have another name in the API.
+var apiNames = map[string]string{"phone": "phone_number", "product": "product_id"}
+
+// apiQuery is a filter of the console in the words of the API, as the book keeps it.
+func apiQuery(filter url.Values) url.Values { return renamed(filter, apiNames) }
+
+func consoleQuery(filter url.Values) url.Values {
+	names := map[string]string{}
+	for ours, theirs := range apiNames {
+		names[theirs] = ours
+	}
+	return renamed(filter, names)
+}
+
+func renamed(q url.Values, names map[string]string) url.Values {
+	out := url.Values{}
+	for name, values := range q {
+		out[cmp.Or(names[name], name)] = values
+	}
+	return out
 }

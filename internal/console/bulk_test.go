@@ -37,6 +37,14 @@ func (b *browser) confirm(action, seal string) answer {
 	return b.post("/console/bulk/"+action, form...)
 }
 
+// finished is the page of the action that was begun, once it is done.
+func (a answer) finished(s *site, b *browser) answer {
+	a.tb.Helper()
+	a.want(http.StatusSeeOther)
+	must(a.tb, s.bulk.Do(a.tb.Context()))
+	return b.get(a.header.Get("Location"))
+}
+
 // sealed has two orders of luis that are held, and others.
 func sealed(t *testing.T) (s *site, b *browser) {
 	t.Helper()
@@ -61,7 +69,7 @@ func TestBulkResolve(t *testing.T) {
 	if diff := cmp.Diff(before, s.book()); diff != "" {
 		t.Errorf("before it was confirmed: %s", diff)
 	}
-	b.confirm("resolve", seal).want(200, "2 done, 0 refused", "</html>")
+	b.confirm("resolve", seal).finished(s, b).want(200, ">2 <small>of 2 done<", "by the statement", "<dd>ana</dd>", "</html>")
 	after := s.book()
 	for i := range 2 {
 		s.wantState(name(i), topup.StateFailed)
@@ -79,7 +87,7 @@ func TestBulkResolve(t *testing.T) {
 func TestBulkNamesRefusals(t *testing.T) {
 	s, b := sealed(t)
 	seal := b.get("/console/bulk/resolve?state=unknown").want(200, ">4 ").asked()
-	b.confirm("resolve", seal).want(200, "3 done, 1 refused", "order EARLY: the outcome of its attempt may still arrive")
+	b.confirm("resolve", seal).finished(s, b).want(200, ">3 <small>of 4 done, 1 refused<", "order EARLY: the outcome of its attempt may still arrive")
 	s.wantState("EARLY", topup.StateUnknown)
 }
 
@@ -126,7 +134,7 @@ func TestBulkAsksAgain(t *testing.T) {
 			before := s.book()
 			got := b.confirm("resolve", seal)
 			if tt.asks == "" {
-				got.want(200, fmt.Sprintf("%d done, 0 refused", tt.done))
+				got.finished(s, b).want(200, fmt.Sprintf(">%d <small>of %d done<", tt.done, tt.done))
 				s.wantState("HELD", topup.StateUnknown)
 				return
 			}
@@ -134,7 +142,7 @@ func TestBulkAsksAgain(t *testing.T) {
 			if diff := cmp.Diff(before, s.book()); diff != "" {
 				t.Errorf("it asked, and acted: %s", diff)
 			}
-			b.confirm("resolve", got.asked()).want(200, " 0 refused")
+			b.confirm("resolve", got.asked()).finished(s, b).want(200, " done<")
 		})
 	}
 }
@@ -147,16 +155,16 @@ func TestForgedConfirmations(t *testing.T) {
 	in := time.Now().Add(time.Hour)
 	set := func(f url.Values) bulk.Set {
 		chosen := search.Filter{State: topup.StateUnknown, Phone: topup.Phone(f.Get("phone"))}
-		all, err := bulk.ChooseOrders(t.Context(), s.journal, bulk.Resolve, chosen)
+		all, err := bulk.ChooseOrders(t.Context(), s.journal, topup.BulkResolve, chosen)
 		must(t, err)
 		return all
 	}
-	made := func(key string, action bulk.Action, by string, until time.Time, f url.Values, chosen bulk.Set) string {
+	made := func(key string, action topup.BulkKind, by string, until time.Time, f url.Values, chosen bulk.Set) string {
 		seal, err := console.Seal(key, action, by, until, f, chosen)
 		must(t, err)
 		return seal
 	}
-	good := made(adminKey, bulk.Resolve, "ana", in, filter, set(filter))
+	good := made(adminKey, topup.BulkResolve, "ana", in, filter, set(filter))
 	all := url.Values{"state": {"unknown"}}
 	at, err := url.Parse(s.url)
 	must(t, err)
@@ -164,9 +172,9 @@ func TestForgedConfirmations(t *testing.T) {
 	for name, seal := range map[string]string{
 		"none": "", "text": "seal", "cut": good[:len(good)-4], "longer": good + "AAAA",
 		"changed":              good[:len(good)/2] + string('A'+(good[len(good)/2]+1)%26) + good[len(good)/2+1:],
-		"of another key":       made("another key", bulk.Resolve, "ana", in, filter, set(filter)),
-		"of another action":    made(adminKey, bulk.Cancel, "ana", in, filter, set(filter)),
-		"of another operator":  made(adminKey, bulk.Resolve, "luis", in, filter, set(filter)),
+		"of another key":       made("another key", topup.BulkResolve, "ana", in, filter, set(filter)),
+		"of another action":    made(adminKey, topup.BulkCancel, "ana", in, filter, set(filter)),
+		"of another operator":  made(adminKey, topup.BulkResolve, "luis", in, filter, set(filter)),
 		"the session's cookie": cookie,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -175,16 +183,16 @@ func TestForgedConfirmations(t *testing.T) {
 		})
 	}
 	b.tb = t
-	b.confirm("resolve", made(adminKey, bulk.Resolve, "ana", time.Now().Add(-time.Second), filter, set(filter))).
+	b.confirm("resolve", made(adminKey, topup.BulkResolve, "ana", time.Now().Add(-time.Second), filter, set(filter))).
 		want(http.StatusConflict, "more than an hour ago", "Nothing was done")
-	b.confirm("resolve", made(adminKey, bulk.Resolve, "ana", in, all, set(filter))).
+	b.confirm("resolve", made(adminKey, topup.BulkResolve, "ana", in, all, set(filter))).
 		want(http.StatusConflict, "2 of these have come") // HELD and EARLY were not shown
-	b.confirm("resolve", made(adminKey, bulk.Resolve, "ana", in, url.Values{}, set(filter))).
+	b.confirm("resolve", made(adminKey, topup.BulkResolve, "ana", in, url.Values{}, set(filter))).
 		want(http.StatusUnprocessableEntity, "state") // no filter is never everything, whoever sealed it
 	if diff := cmp.Diff(before, s.book()); diff != "" {
 		t.Errorf("a refused confirmation changed the book: %s", diff)
 	}
-	b.confirm("resolve", good).want(200, "2 done")
+	b.confirm("resolve", good).finished(s, b).want(200, ">2 <small>of 2 done<")
 }
 
 // TestNoFilterIsNotEverything: an absent filter, or one whose parts are empty, is refused for each action.
@@ -218,7 +226,7 @@ func TestBulkGoesToTheEnd(t *testing.T) {
 	s.placed("OTHER", luis, time.Now())
 	b := s.enter()
 	seal := b.get("/console/bulk/cancel?state=queued&phone=5537686660").want(200, ">700 ").asked()
-	b.confirm("cancel", seal).want(200, "700 done, 0 refused")
+	b.confirm("cancel", seal).finished(s, b).want(200, ">700 <small>of 700 done<")
 	counts, err := s.journal.CountByState(t.Context())
 	must(t, err)
 	if counts[topup.StateCanceled] != many || counts[topup.StateQueued] != 1 {
@@ -246,7 +254,7 @@ func TestBulkCancelOfOrdersThatAreTried(t *testing.T) {
 	b := s.enter()
 	seal := b.get("/console/bulk/cancel?state=retrying").want(200, ">1 ").asked()
 	tried(one)
-	b.confirm("cancel", seal).want(200, "1 done, 0 refused")
+	b.confirm("cancel", seal).finished(s, b).want(200, ">1 <small>of 1 done<")
 	s.wantState("ONE", topup.StateCanceled)
 	tried(s.placed("TWO", ana, at))
 	b.confirm("cancel", seal).want(http.StatusConflict, "One of these has come")
@@ -262,7 +270,7 @@ func TestBulkRedeliver(t *testing.T) {
 	if got := s.order("GOOD").Events[0].State; got != topup.EventDelivered {
 		t.Errorf("event is %s", got)
 	}
-	b.confirm("redeliver", again.asked()).want(200, "3 done, 0 refused")
+	b.confirm("redeliver", again.asked()).finished(s, b).want(200, ">3 <small>of 3 done<")
 	for _, id := range []string{"GOOD", string(other.ID)} {
 		if got := s.order(id).Events[0].State; got != topup.EventPending {
 			t.Errorf("event of %s is %s", id, got)

@@ -7,8 +7,8 @@ import (
 	"net/url"
 	"time"
 
-	"recarga/internal/bulk"
 	"recarga/internal/seal"
+	"recarga/topup"
 )
 
 // confirmationLasts is how long a page that asks for a confirmation is good.
@@ -19,8 +19,8 @@ const confirmationLasts = time.Hour
 // chose, between the question and the answer.
 type confirmation struct {
 	// Action is what was to be done, and By who was asked.
-	Action bulk.Action `json:"-"`
-	By     string      `json:"-"`
+	Action topup.BulkKind `json:"-"`
+	By     string         `json:"-"`
 	// Until is when it ends.
 	Until time.Time `json:"until"`
 	// Filter is the query of what was shown.
@@ -38,7 +38,7 @@ func (c confirmation) seal(box *seal.Box) (string, error) {
 }
 
 // openConfirmation returns what was sealed for this action and operator. It may be too old.
-func openConfirmation(box *seal.Box, sealed string, action bulk.Action, by string) (confirmation, error) {
+func openConfirmation(box *seal.Box, sealed string, action topup.BulkKind, by string) (confirmation, error) {
 	c := confirmation{Action: action, By: by}
 	content, err := box.OpenText(confirmationPurpose, sealed, string(action), by)
 	if err == nil {

@@ -11,7 +11,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"html/template"
 	"io/fs"
 	"log/slog"
 	"net/http"
@@ -19,6 +18,7 @@ import (
 
 	"recarga/internal/access"
 	"recarga/internal/bulk"
+	"recarga/internal/callers"
 	"recarga/internal/journal/search"
 	"recarga/internal/queue"
 	"recarga/producer"
@@ -28,8 +28,7 @@ import (
 
 // Journal is what is read of the book of record: journal.Journal, which documents its errors.
 type Journal interface {
-	bulk.Orders
-	bulk.Events
+	bulk.Book
 	Ended
 	// RecordAct writes an action that changes nothing of the book.
 	RecordAct(ctx context.Context) error
@@ -37,10 +36,12 @@ type Journal interface {
 	Acts(ctx context.Context, f desk.ActFilter) (acts []desk.Act, next string, err error)
 	Details(ctx context.Context, id topup.ID) (topup.Details, error)
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
+	FindPart(ctx context.Context, part string, limit int) ([]topup.Order, error)
+	Page(ctx context.Context, f search.Filter) (search.Page, error)
+	PageBefore(ctx context.Context, f search.Filter) (search.Page, error)
 	// Conclude adds to orders that are unknown what the evidence says of them.
 	Conclude(ctx context.Context, orders []topup.Order) error
 	Overview(ctx context.Context, now time.Time, over search.Range) (search.Overview, error)
-	Event(ctx context.Context, id string) (topup.Event, error)
 	// EndpointsHealth has the endpoints that fail or are disabled.
 	EndpointsHealth(ctx context.Context) (map[topup.EndpointAddress]topup.EndpointHealth, error)
 	// Balance is the latest that the workers recorded; At is zero before there is one.
@@ -57,17 +58,16 @@ type Orders interface {
 	Resolve(ctx context.Context, id topup.ID, r topup.Resolution) (topup.Order, error)
 	Correct(ctx context.Context, id topup.ID, c topup.Correction) (topup.Order, error)
 	Uphold(ctx context.Context, id topup.ID, u topup.Upholding) (topup.Order, error)
+	HoldBack(ctx context.Context, id topup.ID, who producer.Actor) (topup.Order, error)
+	LetGo(ctx context.Context, id topup.ID, who producer.Actor) (topup.Order, error)
+	EnableEndpoint(ctx context.Context, e topup.DisabledEndpoint, who producer.Actor) error
+	DisableEndpoint(ctx context.Context, e topup.DisabledEndpoint, who producer.Actor) error
 	Redeliver(ctx context.Context, id string, who producer.Actor) (topup.Event, error)
 }
 
 // Queue is asynq's, as far as a person sees it.
 type Queue interface {
 	Glance(ctx context.Context) (map[string]queue.Info, error)
-}
-
-// Callers lists those who place orders.
-type Callers interface {
-	List(ctx context.Context) ([]topup.Caller, error)
 }
 
 // Purchases reports what keeps purchases from being made: coordination.SharedState.
@@ -89,12 +89,16 @@ type Config struct {
 	Journal Journal
 	// Orders are the operations on both.
 	Orders Orders
+	// Bulk does them to many.
+	Bulk *bulk.Runner
 	// Queue is asynq's.
 	Queue Queue
 	// Controls is what people set at run time.
 	Controls Controls
-	// Callers are listed with their endpoints.
-	Callers Callers
+	// Callers are the registry of who places orders.
+	Callers *callers.Registry
+	// Pinger tries their endpoints out.
+	Pinger Pinger
 	// Catalog is what the filter offers. The zero one stands for topup.DefaultCatalog.
 	Catalog topup.Catalog
 	// Purchases are what the workers share about the distributor.
@@ -103,6 +107,8 @@ type Config struct {
 	Rate string
 	// Log defaults to slog.Default().
 	Log *slog.Logger
+	// TraceURL leads to an order's trace, with {id} for the order's id; empty: there is none.
+	TraceURL string
 	// Version is shown at the foot of each page.
 	Version string
 }
@@ -121,9 +127,11 @@ type Console struct {
 	cfg      Config
 	sessions *sessions
 	etag     string
-	pages    map[string]*template.Template
+	pages    zonedPages
 	now      *snapshot
-	handler  http.Handler
+	// followers are the pages that follow what happens.
+	followers *followers
+	handler   http.Handler
 }
 
 // New builds a Console.
@@ -137,16 +145,16 @@ func New(cfg Config) (*Console, error) {
 	if cfg.Limiter == nil {
 		cfg.Limiter = access.NewLimiter(cfg.Log, nil)
 	}
-	parsed, err := parsePages()
-	if err != nil {
+	if _, err := parsePages(time.Local); err != nil {
 		return nil, err
 	}
 	etag, err := digestOf(assets)
 	if err != nil {
 		return nil, err
 	}
-	c := &Console{cfg: cfg, sessions: newSessions(cfg), etag: etag, pages: parsed}
+	c := &Console{cfg: cfg, sessions: newSessions(cfg), etag: etag}
 	c.now = &snapshot{c: c, last: map[string]glance{}, keep: map[string]time.Time{}}
+	c.followers = newFollowers()
 	c.handler = c.routes()
 	return c, nil
 }
@@ -260,13 +268,19 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
 type view struct {
 	// Title is the browser tab's, and the heading.
 	Title string
-	// Live pages are loaded again every few seconds.
-	Live bool
+	// Live pages are loaded again when something changes, and every few seconds; of one order: when that changes.
+	Live  bool
+	Order topup.ID
 	// Version is the program's. Path is the page's own, without its query; Who is logged in (empty: nobody), and Query
 	// what the search field holds.
 	// Data is the page's own view.
 	Version string
 	Path    string
+	// Zone is the time zone of all times, and Zones those that are offered.
+	Zone  *time.Location
+	Zones []string
+	// Address is the page's own, with its query.
+	Address string
 	Who     string
 	Query   string
 	Data    any
@@ -287,7 +301,12 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, name 
 	v.Who, v.role = who.Name, who.Role
 	v.Version, v.Path, v.Query = c.cfg.Version, r.URL.Path, r.URL.Query().Get("q")
 	var buf bytes.Buffer
-	if err := c.pages[name].ExecuteTemplate(&buf, "layout.html", v); err != nil {
+	v.Zone, v.Zones, v.Address = zoneOf(r), zones, localPath(r)
+	pages, err := c.pages.in(v.Zone)
+	if err == nil {
+		err = pages[name].ExecuteTemplate(&buf, "layout.html", v)
+	}
+	if err != nil {
 		c.cfg.Log.ErrorContext(r.Context(), "console page not made", "page", name, "error", err)
 		http.Error(w, "a fault of ours; the log says more", http.StatusInternalServerError)
 		return

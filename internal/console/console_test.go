@@ -281,7 +281,7 @@ func TestRestoredOrderPage(t *testing.T) {
 	b.get("/console/orders/LOST").want(200, "not known until its caller places the order again",
 		"nobody, until a caller places it again", "its product is not known until its caller places it again")
 	b.get("/console/orders/LOST/correct").want(200, "product not known")
-	b.get("/console/orders").want(200, `<td class="spare">not known</td>`)
+	b.get("/console/orders").want(200, `<td data-label="Product">not known</td>`)
 }
 
 func TestResolve(t *testing.T) {

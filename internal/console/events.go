@@ -3,7 +3,6 @@ package console
 import (
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 
 	"recarga/internal/params"
@@ -22,13 +21,15 @@ type eventsView struct {
 	State, Caller, Type, Since, Until string
 	Filter                            url.Values
 	Wrong                             string
+	// Types are those that events can have.
+	Types []topup.EventType
 }
 
 func (c *Console) events(w http.ResponseWriter, r *http.Request, _ operator) error {
 	q := r.URL.Query()
-	f, err := eventFilter(q)
+	f, err := eventFilter(r, q)
 	f.Cursor = q.Get("cursor")
-	v := eventsView{State: string(f.State), Caller: f.Caller, Type: string(f.Type), Since: q.Get("since"),
+	v := eventsView{Types: topup.EventTypes(), State: string(f.State), Caller: f.Caller, Type: string(f.Type), Since: q.Get("since"),
 		Until: q.Get("until"), Filter: kept(q, eventNames)}
 	for _, s := range []topup.EventState{"", topup.EventPending, topup.EventDelivered, topup.EventKept,
 		topup.EventExhausted} {
@@ -46,20 +47,22 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request, _ operator) err
 		return err
 	}
 	if next != "" {
-		v.Next = address(older(q, eventNames, next), "events")
+		older := kept(q, eventNames)
+		older.Set("cursor", next)
+		v.Next = address(older, "events")
 	}
-	c.show(w, r, status, "events", view{Title: "Events", Data: v})
+	c.show(w, r, status, "events", view{Title: "Events", Live: v.Wrong == "", Data: v})
 	return nil
 }
 
 // eventFilter reads a filter. The error joins a *topup.FieldError for each wrong field.
-func eventFilter(q url.Values) (f topup.EventFilter, err error) {
+func eventFilter(r *http.Request, q url.Values) (f topup.EventFilter, err error) {
 	f = topup.EventFilter{
 		State: topup.EventState(q.Get("state")), Caller: strings.TrimSpace(q.Get("caller")),
 		Type: topup.EventType(strings.TrimSpace(q.Get("type"))),
 	}
 	given := params.Reader{Values: q}
-	f.Since, f.Until = span(&given)
+	f.Since, f.Until = span(r, &given)
 	return f, given.Err()
 }
 
@@ -88,44 +91,5 @@ func (c *Console) redeliver(w http.ResponseWriter, r *http.Request, who operator
 		back = done(ev.OrderID, "redelivered")
 	}
 	http.Redirect(w, r, back, http.StatusSeeOther)
-	return nil
-}
-
-// callerView is a caller with its endpoints; the first may be the callback URL.
-type callerView struct {
-	topup.Caller
-	// Endpoints are all that are notified, each with whether it answers.
-	Endpoints []endpointView
-}
-
-type endpointView struct {
-	topup.CallerEndpoint
-	topup.EndpointHealth
-}
-
-func (c *Console) callers(w http.ResponseWriter, r *http.Request, _ operator) error {
-	callers, err := c.cfg.Callers.List(r.Context())
-	if err != nil {
-		return err
-	}
-	health, err := c.cfg.Journal.EndpointsHealth(r.Context())
-	if err != nil {
-		return err
-	}
-	// Of the one of the settings the registry has limits alone.
-	callers = slices.DeleteFunc(callers, func(c topup.Caller) bool { return c.Name == topup.DefaultCaller })
-	views := make([]callerView, len(callers))
-	for i, caller := range callers {
-		endpoints := caller.Endpoints
-		if caller.CallbackURL != "" {
-			endpoints = append([]topup.CallerEndpoint{{Name: topup.DefaultEndpoint, URL: caller.CallbackURL}}, endpoints...)
-		}
-		views[i].Caller = caller
-		for _, e := range endpoints {
-			h := health[topup.EndpointAddress{Caller: caller.Name, URL: e.URL}]
-			views[i].Endpoints = append(views[i].Endpoints, endpointView{e, h})
-		}
-	}
-	c.show(w, r, http.StatusOK, "callers", view{Title: "Callers", Data: views})
 	return nil
 }

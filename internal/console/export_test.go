@@ -7,11 +7,12 @@ import (
 
 	"recarga/internal/bulk"
 	"recarga/internal/seal"
+	"recarga/topup"
 )
 
 // Seal is a confirmation as the console with this key makes it.
 func Seal(
-	adminKey string, action bulk.Action, by string, until time.Time, filter url.Values, set bulk.Set,
+	adminKey string, action topup.BulkKind, by string, until time.Time, filter url.Values, set bulk.Set,
 ) (string, error) {
 	c := confirmation{Action: action, By: by, Until: until, Filter: filter, shown: set.Fingerprints()}
 	return c.seal(seal.New(adminKey))

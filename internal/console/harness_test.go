@@ -21,6 +21,7 @@ import (
 	"recarga/internal/access"
 	"recarga/internal/api"
 	"recarga/internal/api/keys"
+	"recarga/internal/bulk"
 	"recarga/internal/callers"
 	"recarga/internal/console"
 	"recarga/internal/controls"
@@ -43,6 +44,7 @@ type site struct {
 	url     string
 	journal *journal.Journal
 	queue   *queue.Queue
+	bulk    *bulk.Runner
 	log     *screen
 	config  console.Config
 }
@@ -75,9 +77,12 @@ func open(tb testing.TB, change ...func(*console.Config)) *site {
 	must(tb, err)
 	tb.Cleanup(func() { must(tb, s.journal.Close()) })
 	s.queue = s.openQueue(queue.Embedded, log)
+	orders := producer.New(s.journal, s.queue, log)
+	s.bulk = bulk.NewRunner(s.journal, orders, log)
 	s.config = console.Config{
+		Bulk:     s.bulk,
 		AdminKey: adminKey, Operators: access.NewOperators(s.journal), Journal: s.journal,
-		Orders: producer.New(s.journal, s.queue, log), Queue: s.queue,
+		Orders: orders, Queue: s.queue,
 		Callers: callers.New(s.journal, adminKey, true), Purchases: restricted{}, Log: log, Version: "v1.0.0",
 	}
 	s.config.Controls = controls.Desk{Book: s.journal, Queue: s.queue, Callers: callers.New(s.journal, adminKey, true),
@@ -110,6 +115,13 @@ func (s *site) listen(cfg console.Config) string {
 	s.tb.Helper()
 	page, err := console.New(cfg)
 	must(s.tb, err)
+	return s.serve(page)
+}
+
+// serve is listen for a console.
+func (s *site) serve(page *console.Console) string {
+	s.tb.Helper()
+	cfg := s.config
 	handler := api.New(api.Config{
 		Orders: producer.New(s.journal, s.queue, cfg.Log), Book: s.journal, Limiter: cfg.Limiter,
 		Proxies: cfg.Proxies,

@@ -1,8 +1,12 @@
 package console
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +25,10 @@ type orderView struct {
 	Steps []story.Step
 	// CanCancel and CanResolve say which actions make sense now.
 	CanCancel, CanResolve bool
+	// CanHold and CanRelease: it waits, and can be held back, or let go.
+	CanHold, CanRelease bool
+	// Trace leads to its trace; empty: nobody says where that is.
+	Trace string
 	// CanBecome is what a person may still make of its final state; nothing while it is open.
 	CanBecome []topup.ResolvedAs
 	// SafeAt is when failed and resend are possible without force; zero: they are.
@@ -54,7 +62,7 @@ func (c *Console) order(w http.ResponseWriter, r *http.Request, _ operator) erro
 		return err
 	}
 	v.Done = messages[r.URL.Query().Get("done")]
-	c.show(w, r, http.StatusOK, "order", view{Title: string(v.ID), Live: !v.State.Final() || pending(v.Events), Data: v})
+	c.show(w, r, http.StatusOK, "order", view{Title: string(v.ID), Order: v.ID, Live: !v.State.Final() || pending(v.Events), Data: v})
 	return nil
 }
 
@@ -65,6 +73,8 @@ var messages = map[string]string{
 	"corrected":   "Corrected. Its caller is notified.",
 	"upheld":      "The dispute has ended: the order's state is right.",
 	"redelivered": "The event is due again.",
+	"held":        "Held back: it is not bought until it is released.",
+	"released":    "Released: it is bought when it is due.",
 }
 
 func pending(events []topup.Event) bool {
@@ -81,9 +91,14 @@ func (c *Console) orderView(r *http.Request) (orderView, error) {
 		return orderView{}, err
 	}
 	d.Order = shown[0]
-	v := orderView{Details: d, Facts: factsOf(d.State), Steps: story.Of(d)}
+	v := orderView{Details: d, Facts: factsOf(d.State), Steps: story.In(zoneOf(r), d)}
 	v.CanCancel = d.State == topup.StateQueued || d.State == topup.StateRetrying
 	v.CanResolve = d.State == topup.StateUnknown
+	v.CanRelease = d.WaitsFor == topup.NullString(topup.WaitOperator)
+	v.CanHold = v.CanCancel && !v.CanRelease
+	if c.cfg.TraceURL != "" {
+		v.Trace = strings.ReplaceAll(c.cfg.TraceURL, "{id}", url.QueryEscape(string(d.ID)))
+	}
 	for _, outcome := range []topup.ResolvedAs{topup.ResolvedSucceeded, topup.ResolvedFailed} {
 		if topup.Allowed(d.State, outcome.State(), topup.OpCorrect) {
 			v.CanBecome = append(v.CanBecome, outcome)
@@ -185,6 +200,84 @@ func (c *Console) cancel(w http.ResponseWriter, r *http.Request, who operator) e
 		return err
 	}
 	http.Redirect(w, r, done(id, "canceled"), http.StatusSeeOther)
+	return nil
+}
+
+// holdView asks before an order is held back, or released.
+type holdView struct {
+	topup.Order
+	// Release: it is let go.
+	Release bool
+}
+
+func (c *Console) holdPage(release bool) page {
+	return func(w http.ResponseWriter, r *http.Request, _ operator) error {
+		v, err := c.orderView(r)
+		if err != nil {
+			return err
+		}
+		what := "held back"
+		if release {
+			what = "released"
+		}
+		if release && !v.CanRelease || !release && !v.CanHold {
+			return &problem{http.StatusConflict, "Order " + string(v.ID) + " cannot be " + what + ": it is " + string(v.State) +
+				", and waits for " + cmp.Or(string(v.WaitsFor), "nothing") + "."}
+		}
+		c.show(w, r, http.StatusOK, "hold", view{Title: title(what) + ": " + string(v.ID), Data: holdView{v.Order, release}})
+		return nil
+	}
+}
+
+func (c *Console) hold(release bool) page {
+	return func(w http.ResponseWriter, r *http.Request, who operator) error {
+		do, message := c.cfg.Orders.HoldBack, "held"
+		if release {
+			do, message = c.cfg.Orders.LetGo, "released"
+		}
+		reason, err := reasonOf(r)
+		if err != nil {
+			return err
+		}
+		id := topup.ID(r.PathValue("id"))
+		if _, err := do(r.Context(), id, producer.Actor{By: who.Name, Reason: reason}); err != nil {
+			return err
+		}
+		http.Redirect(w, r, done(id, message), http.StatusSeeOther)
+		return nil
+	}
+}
+
+// raw is an order as the API answers it.
+func (c *Console) raw(w http.ResponseWriter, r *http.Request, _ operator) error {
+	d, err := c.cfg.Journal.Details(r.Context(), topup.ID(r.PathValue("id")))
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	out := json.NewEncoder(w)
+	out.SetIndent("", "  ")
+	return out.Encode(d)
+}
+
+// eventView is an event with all that its endpoint answered.
+type eventView struct {
+	topup.Event
+	// Payload is what is sent, in lines.
+	Payload string
+}
+
+func (c *Console) event(w http.ResponseWriter, r *http.Request, _ operator) error {
+	ev, err := c.cfg.Journal.Event(r.Context(), r.PathValue("id"))
+	if err != nil {
+		return err
+	}
+	v := eventView{Event: ev, Payload: string(ev.Body)}
+	var lines bytes.Buffer
+	if json.Indent(&lines, ev.Body, "", "  ") == nil {
+		v.Payload = lines.String()
+	}
+	c.show(w, r, http.StatusOK, "event", view{Title: "Event " + string(ev.Type), Live: ev.State == topup.EventPending, Data: v})
 	return nil
 }
 

@@ -3,6 +3,7 @@ package console
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"net/url"
@@ -21,10 +22,13 @@ type ordersView struct {
 	Orders []topup.Order
 	// Chips are links to the same list by state.
 	Chips []chip
-	// Form is the filter, Next the link to older orders (empty: there are none), Wrong what is wrong with the filter.
-	Form  filterForm
-	Next  string
-	Wrong string
+	// Form is the filter, Next and Newer the links to older and newer orders (empty: there are none), Wrong what is wrong
+	// with the filter.
+	Form        filterForm
+	Next, Newer string
+	Wrong       string
+	// Choose is what can be done to rows that are chosen; empty: nothing.
+	Choose topup.BulkKind
 	// Filter is the query of what the page lists.
 	Filter url.Values
 }
@@ -38,8 +42,13 @@ type chip struct {
 // filterForm is the filter as it was typed.
 type filterForm struct {
 	// Texts of the query, also those that are wrong; Products are what the field offers.
-	State, Disputed, Caller, Product, Phone, Since, Until, FinishedSince, FinishedUntil string
-	Products                                                                            []string
+	State, Disputed, Caller, Product, Phone, Code, Reason, Metadata, WaitsFor, Since, Until string
+
+	FinishedSince, FinishedUntil string
+	Products                     []string
+	Codes                        []topup.Code
+	Reasons                      []topup.Reason
+	Waits                        []topup.Wait
 }
 
 func (c *Console) orders(w http.ResponseWriter, r *http.Request, _ operator) error {
@@ -52,13 +61,11 @@ func (c *Console) orders(w http.ResponseWriter, r *http.Request, _ operator) err
 		return c.found(w, r, name)
 	}
 	v := ordersView{Form: c.formOf(q), Chips: chips(q), Filter: kept(q, filterNames)}
-	f, err := c.filterOf(r.Context(), q)
+	v.Choose = chosenAction(topup.State(v.Form.State))
+	f, err := c.filterOf(r, q)
 	status := http.StatusOK
 	if err == nil {
-		var next string
-		if v.Orders, next, err = c.cfg.Journal.List(r.Context(), f); next != "" {
-			v.Next = address(older(q, filterNames, next), "orders")
-		}
+		err = c.list(r.Context(), &v, f, q)
 	}
 	if err == nil {
 		err = c.cfg.Journal.Conclude(r.Context(), v.Orders)
@@ -69,13 +76,68 @@ func (c *Console) orders(w http.ResponseWriter, r *http.Request, _ operator) err
 		}
 		status, v.Wrong = http.StatusUnprocessableEntity, err.Error()
 	}
-	c.show(w, r, status, "orders", view{Title: "Orders", Data: v})
+	c.show(w, r, status, "orders", view{Title: "Orders", Live: v.Wrong == "", Data: v})
 	return nil
 }
+
+// chosenAction is what can be done to rows of a state.
+func chosenAction(s topup.State) topup.BulkKind {
+	switch s {
+	case topup.StateUnknown:
+		return topup.BulkResolve
+	case topup.StateQueued, topup.StateRetrying:
+		return topup.BulkCancel
+	}
+	return ""
+}
+
+// list reads the page that a query asks for: by the cursor of the page after it, or of the one before.
+func (c *Console) list(ctx context.Context, v *ordersView, f search.Filter, q url.Values) error {
+	read := c.cfg.Journal.Page
+	if newer := q.Get("newer"); newer != "" {
+		read, f.Cursor = c.cfg.Journal.PageBefore, newer
+	}
+	page, err := read(ctx, f)
+	v.Orders = page.Orders
+	if page.Older != "" {
+		v.Next = address(beside(q, "cursor", page.Older), "orders")
+	}
+	if page.Newer != "" {
+		v.Newer = address(beside(q, "newer", page.Newer), "orders")
+	}
+	return err
+}
+
+// beside is the query of the page before or after one of what a query chooses.
+func beside(q url.Values, name, cursor string) url.Values {
+	q = kept(q, filterNames)
+	q.Set(name, cursor)
+	return q
+}
+
+// suggest answers the ids that a text may become, for who is typing.
+func (c *Console) suggest(w http.ResponseWriter, r *http.Request, _ operator) error {
+	orders, err := c.cfg.Journal.FindPart(r.Context(), strings.TrimSpace(r.URL.Query().Get("q")), suggestions)
+	if err != nil {
+		return err
+	}
+	ids := make([]topup.ID, len(orders))
+	for i, o := range orders {
+		ids[i] = o.ID
+	}
+	w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(w).Encode(ids)
+}
+
+// suggestions are shown at most so many.
+const suggestions = 10
 
 // found shows what a text names: the order itself when there is one only.
 func (c *Console) found(w http.ResponseWriter, r *http.Request, name string) error {
 	orders, err := c.cfg.Journal.Find(r.Context(), "", name)
+	if err == nil && len(orders) == 0 {
+		orders, err = c.cfg.Journal.FindPart(r.Context(), name, suggestions)
+	}
 	if err != nil {
 		return err
 	}
@@ -86,8 +148,7 @@ func (c *Console) found(w http.ResponseWriter, r *http.Request, name string) err
 	if err := c.cfg.Journal.Conclude(r.Context(), orders); err != nil {
 		return err
 	}
-	v := ordersView{Orders: orders, Chips: chips(url.Values{})}
-	v.Form.Products = c.productIDs("")
+	v := ordersView{Orders: orders, Chips: chips(url.Values{}), Form: c.formOf(url.Values{})}
 	if len(orders) == 0 {
 		v.Wrong = "No order has this id, transaction id, reference or phone number: " + name
 	}
@@ -95,8 +156,8 @@ func (c *Console) found(w http.ResponseWriter, r *http.Request, name string) err
 	return nil
 }
 
-var filterNames = []string{"state", "disputed", "caller", "product", "phone", "since", "until", "finished_since",
-	"finished_until"}
+var filterNames = []string{"state", "disputed", "caller", "product", "phone", "code", "reason", "metadata", "waits_for",
+	"since", "until", "finished_since", "finished_until"}
 
 // kept is what of a query chooses things, whatever page of them.
 func kept(q url.Values, names []string) url.Values {
@@ -109,19 +170,13 @@ func kept(q url.Values, names []string) url.Values {
 	return kept
 }
 
-// older is the query of the next page of what a query chooses.
-func older(q url.Values, names []string, cursor string) url.Values {
-	q = kept(q, names)
-	q.Set("cursor", cursor)
-	return q
-}
-
 func (c *Console) formOf(q url.Values) filterForm {
 	return filterForm{
 		State: q.Get("state"), Disputed: q.Get("disputed"), Caller: q.Get("caller"), Product: q.Get("product"),
-		Phone: q.Get("phone"),
-		Since: q.Get("since"), Until: q.Get("until"), FinishedSince: q.Get("finished_since"),
-		FinishedUntil: q.Get("finished_until"), Products: c.productIDs(q.Get("product")),
+		Phone: q.Get("phone"), Code: q.Get("code"), Reason: q.Get("reason"), Metadata: q.Get("metadata"),
+		WaitsFor: q.Get("waits_for"), Since: q.Get("since"), Until: q.Get("until"),
+		FinishedSince: q.Get("finished_since"), FinishedUntil: q.Get("finished_until"),
+		Products: c.productIDs(q.Get("product")), Codes: topup.Codes(), Reasons: topup.Reasons(), Waits: topup.Waits(),
 	}
 }
 
@@ -156,35 +211,47 @@ func newChip(page string, q url.Values, state string) chip {
 }
 
 // filterOf reads a filter. The error joins a *topup.FieldError for each wrong field.
-func (c *Console) filterOf(ctx context.Context, q url.Values) (search.Filter, error) {
+func (c *Console) filterOf(r *http.Request, q url.Values) (search.Filter, error) {
 	given := params.Reader{Values: kept(q, filterNames)}
 	f := search.Filter{
 		State: params.Read(&given, "state", topup.ParseState), Caller: given.Get("caller"), Product: given.Get("product"),
 		Disputed: params.Read(&given, "disputed", params.Flag("disputed")),
 		Phone:    params.Read(&given, "phone", topup.ParsePhone), Cursor: q.Get("cursor"),
+		Code:     params.Read(&given, "code", topup.ParseCode),
+		Reason:   params.Read(&given, "reason", topup.ParseReason),
+		Metadata: params.Read(&given, "metadata", search.ParseLabel),
+		WaitsFor: params.Read(&given, "waits_for", topup.ParseWait),
 	}
-	f.Since, f.Until = span(&given)
-	f.FinishedSince = params.Read(&given, "finished_since", timeOf("finished_since"))
-	f.FinishedUntil = params.Read(&given, "finished_until", timeOf("finished_until"))
-	err := search.ProductFilter(ctx, c.cfg.Catalog, c.cfg.Journal.List, f.Caller, "product", f.Product)
+	f.Since, f.Until = span(r, &given)
+	f.FinishedSince = params.Read(&given, "finished_since", timeOf("finished_since", time.Now().In(zoneOf(r))))
+	f.FinishedUntil = params.Read(&given, "finished_until", timeOf("finished_until", time.Now().In(zoneOf(r))))
+	err := search.ProductFilter(r.Context(), c.cfg.Catalog, c.cfg.Journal.List, f.Caller, "product", f.Product)
 	return f, errors.Join(given.Err(), err)
 }
 
 // span reads the two ends of a time.
-func span(given *params.Reader) (since, until time.Time) {
-	return params.Read(given, "since", timeOf("since")), params.Read(given, "until", timeOf("until"))
+func span(r *http.Request, given *params.Reader) (since, until time.Time) {
+	now := time.Now().In(zoneOf(r))
+	return params.Read(given, "since", timeOf("since", now)), params.Read(given, "until", timeOf("until", now))
 }
 
-// timeOf reads what a browser's field of date and time gives, in the local time of this machine, or RFC 3339.
-func timeOf(name string) func(string) (time.Time, error) {
+// lately are words for a time that has just passed.
+var lately = map[string]string{"last hour": "1h", "last day": "1d", "last week": "1w"}
+
+// timeOf reads what params.Moment does, what a browser's field of date and time gives, in the operator's time zone, and
+// words such as "last hour".
+func timeOf(name string, now time.Time) func(string) (time.Time, error) {
 	return func(s string) (time.Time, error) {
-		if t, err := time.ParseInLocation("2006-01-02T15:04", s, time.Local); err == nil {
-			return t.UTC(), nil
+		for _, layout := range []string{"2006-01-02T15:04", "2006-01-02 15:04"} {
+			if t, err := time.ParseInLocation(layout, s, now.Location()); err == nil {
+				return t.UTC(), nil
+			}
 		}
-		t, err := time.Parse(time.RFC3339, s)
+		t, err := params.Moment(name, now)(cmp.Or(lately[s], s))
 		if err != nil {
-			return t, &topup.FieldError{Field: name, Value: s, Allowed: "a date and time, as in 2026-01-31T18:00"}
+			return t, &topup.FieldError{Field: name, Value: s,
+				Allowed: "1h, 2d, last hour, today, yesterday, or a date and time, as in 2026-01-31 18:00"}
 		}
-		return t.UTC(), nil
+		return t, nil
 	}
 }

@@ -11,7 +11,6 @@ import (
 
 	"recarga/internal/access"
 	"recarga/internal/audit"
-	"recarga/internal/bulk"
 	"recarga/internal/params"
 	"recarga/topup"
 	"recarga/topup/desk"
@@ -30,10 +29,10 @@ type route struct {
 
 func (c *Console) table() []route {
 	reason := []string{"reason"}
-	inBulk := func(action bulk.Action, form ...string) []route {
+	inBulk := func(action topup.BulkKind, form ...string) []route {
 		at := Path + "/bulk/" + string(action)
 		return []route{
-			{pattern: "GET " + at, page: c.bulkPage(action), query: namesOf(action)},
+			{pattern: "GET " + at, page: c.bulkPage(action), query: append([]string{chosenIDs}, namesOf(action)...)},
 			{pattern: "POST " + at, page: c.bulk(action), form: append(form, "reason", "seal"), maxForm: maxBulkForm},
 		}
 	}
@@ -44,7 +43,16 @@ func (c *Console) table() []route {
 		{pattern: "POST " + Path + "/login", page: c.login, form: []string{"next", "name", "key"}},
 		{pattern: "POST " + Path + "/logout", page: c.logout},
 		{pattern: "GET " + Path + "/{$}", page: c.overview, query: []string{"range"}},
-		{pattern: "GET " + Path + "/orders", page: c.orders, query: append([]string{"q", "cursor"}, filterNames...)},
+		{pattern: "GET " + Path + "/orders", page: c.orders, query: append([]string{"q", "cursor", "newer"}, filterNames...)},
+		{pattern: "GET " + Path + "/follow", page: c.follow, query: []string{"order"}},
+		{pattern: "GET " + Path + "/suggest", page: c.suggest, query: []string{"q"}},
+		{pattern: "POST " + Path + "/zone", page: c.chooseZone, form: []string{"zone", "back"}},
+		{pattern: "GET " + Path + "/orders/{id}/json", page: c.raw},
+		{pattern: "GET " + Path + "/orders/{id}/hold", page: c.holdPage(false)},
+		{pattern: "POST " + Path + "/orders/{id}/hold", page: c.hold(false), form: reason},
+		{pattern: "GET " + Path + "/orders/{id}/release", page: c.holdPage(true)},
+		{pattern: "POST " + Path + "/orders/{id}/release", page: c.hold(true), form: reason},
+		{pattern: "GET " + Path + "/events/{id}", page: c.event},
 		{pattern: "GET " + Path + "/orders/{id}", page: c.order, query: []string{"done"}},
 		{pattern: "GET " + Path + "/orders/{id}/resolve", page: c.resolvePage},
 		{
@@ -72,9 +80,45 @@ func (c *Console) table() []route {
 		{pattern: "GET " + Path + "/queues/{queue}/{action}", page: c.queuePage},
 		{pattern: "POST " + Path + "/queues/{queue}/{action}", page: c.switchQueue, form: reason},
 	}
-	table = append(table, inBulk(bulk.Resolve, "outcome", "force")...)
-	table = append(table, inBulk(bulk.Cancel)...)
-	return append(table, inBulk(bulk.Redeliver)...)
+	table = append(table, c.onCallers()...)
+	table = append(table,
+		route{pattern: "GET " + Path + "/bulk", page: c.bulks, query: []string{"cursor"}},
+		route{pattern: "GET " + Path + "/bulk/{id}", page: c.bulkActionPage},
+		route{pattern: "POST " + Path + "/bulk/{id}/stop", page: c.stopBulk})
+	table = append(table, inBulk(topup.BulkResolve, "outcome", "force")...)
+	table = append(table, inBulk(topup.BulkCancel)...)
+	return append(table, inBulk(topup.BulkRedeliver)...)
+}
+
+// onCallers are the pages of one caller.
+func (c *Console) onCallers() []route {
+	const all, one = Path + "/callers", Path + "/callers/{name}"
+	const endpoint = one + "/endpoints/{endpoint}"
+	version := []string{"version"}
+	return []route{
+		{pattern: "POST " + all, page: c.addCaller, form: []string{"name", "callback_url"}},
+		{pattern: "GET " + one, page: c.caller, query: []string{"done"}},
+		{
+			pattern: "POST " + one + "/url", page: c.onCaller(c.setCallback),
+			form: []string{"callback_url", "headers", "no_headers", "version"},
+		},
+		{
+			pattern: "POST " + one + "/limits", page: c.onCaller(c.setLimits),
+			form: []string{"id_prefix", "max_open", "max_rate", "version"},
+		},
+		{pattern: "POST " + one + "/disable", page: c.onCaller(c.switchCaller(true)), form: version},
+		{pattern: "POST " + one + "/enable", page: c.onCaller(c.switchCaller(false)), form: version},
+		{pattern: "POST " + one + "/rotate-key", page: c.rotate("key"), form: []string{"overlap", "version"}},
+		{pattern: "POST " + one + "/rotate-secret", page: c.rotate("secret"), form: []string{"overlap", "version"}},
+		{
+			pattern: "POST " + one + "/endpoints", page: c.onCaller(c.setEndpoint),
+			form: []string{"endpoint", "url", "event_types[]", "headers", "no_headers", "version"},
+		},
+		{pattern: "POST " + endpoint + "/remove", page: c.onCaller(c.removeEndpoint), form: version},
+		{pattern: "POST " + endpoint + "/enable", page: c.switchEndpoint(false)},
+		{pattern: "POST " + endpoint + "/disable", page: c.switchEndpoint(true)},
+		{pattern: "POST " + endpoint + "/ping", page: c.ping},
+	}
 }
 
 func (c *Console) routes() http.Handler {

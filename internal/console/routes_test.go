@@ -57,7 +57,9 @@ func TestEveryRouteRefusesOtherParameters(t *testing.T) {
 			refused(url.Values{"nonsense": {"1"}}, form, "nonsense")
 			refused(url.Values{"state=unknown&caller=shop": {""}}, form, "state=unknown&caller=shop")
 			for _, name := range route.Query {
-				refused(url.Values{name: {"", ""}}, form, name)
+				if !strings.HasSuffix(name, "[]") { // which may be given often
+					refused(url.Values{name: {"", ""}}, form, name)
+				}
 			}
 			b.send(method, path+"?%zz", form.Encode()).want(http.StatusUnprocessableEntity, "query")
 			for _, text := range notTexts {
@@ -73,7 +75,9 @@ func TestEveryRouteRefusesOtherParameters(t *testing.T) {
 			}
 			refused(nil, with(form, "nonsense", "1"), "nonsense")
 			for _, name := range route.Form {
-				refused(nil, with(form, name, sample(name), sample(name)), name)
+				if !strings.HasSuffix(name, "[]") {
+					refused(nil, with(form, name, sample(name), sample(name)), name)
+				}
 				for _, text := range notTexts {
 					refused(nil, with(form, name, text), "UTF-8 text without NUL")
 				}
@@ -243,6 +247,7 @@ func filterIn(u *url.URL) url.Values {
 	q := u.Query()
 	q.Del("cursor")
 	q.Del("range") // of the overview, which chooses no orders
+	q.Del("newer")
 	return q
 }
 

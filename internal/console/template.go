@@ -13,16 +13,20 @@ import (
 	"recarga/topup"
 )
 
-func parsePages() (map[string]*template.Template, error) {
+// parsePages reads the pages, whose times are in a zone.
+func parsePages(zone *time.Location) (map[string]*template.Template, error) {
 	names := []string{"login", "overview", "orders", "order", "resolve", "correct", "uphold", "cancel", "events",
-		"callers", "queue", "audit", "controls", "control", "bulk", "progress", "redeliver", "enter", "error"}
+		"callers", "caller", "secret", "event", "hold", "queue", "audit", "controls", "control", "bulk", "bulks",
+		"bulkaction", "redeliver", "enter", "error"}
 	parsed := map[string]*template.Template{}
 	for _, name := range names {
 		t, err := template.New("").Funcs(template.FuncMap{
-			"clock": story.Clock, "zone": func() string { return time.Now().Format("MST") }, "ago": ago, "took": took,
+			"clock": clockIn(zone), "zone": func() string { return time.Now().In(zone).Format("MST") }, "ago": ago,
+			"took": took, "stamp": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
 			"title": title, "kind": story.StateKind, "eventKind": eventKind,
 			"page": func(parts ...any) string { return address(nil, parts...) }, "filtered": address, "query": query,
-			"when":      func(t *time.Time) string { return story.Clock(*t) },
+			"when":      func(t *time.Time) string { return clockIn(zone)(t) },
+			"join":      func(texts []string) string { return strings.Join(texts, ", ") },
 			"percent":   func(f float64) string { return fmt.Sprintf("%.1f %%", f) },
 			"thousands": thousands, "money": money, "plural": plural[int], "count": plural[int64],
 			"number": func(n int) string { return thousands(int64(n)) },
@@ -34,6 +38,17 @@ func parsePages() (map[string]*template.Template, error) {
 		parsed[name] = t
 	}
 	return parsed, nil
+}
+
+// clockIn writes times as a person in the zone reads them; of a pointer, what it leads to.
+func clockIn(zone *time.Location) func(any) string {
+	return func(at any) string {
+		if p, ok := at.(*time.Time); ok {
+			at = *p
+		}
+		t, _ := at.(time.Time)
+		return t.In(zone).Format(time.DateTime)
+	}
 }
 
 // ago is how long ago something was, in one unit or two.

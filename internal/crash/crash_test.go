@@ -72,6 +72,8 @@ type scenario struct {
 	redeliver bool
 	// spite: the distributor charges what it calls unavailable, and a statement says so while the order waits.
 	spite bool
+	// heldBack: an operator holds the order back between two attempts, and releases it when the next one was due.
+	heldBack bool
 	// lost: the order was charged in a life of which a restored book knows nothing, and a statement says so before its
 	// checkout places it again.
 	lost bool
@@ -107,6 +109,7 @@ var scenarios = []scenario{
 	{name: "webhook refused twice", phone: "5537686665", busyHook: 2, want: topup.StateSucceeded},
 	{name: "three endpoints, one of them gone", phone: "5537686669", endpointGone: true, want: topup.StateSucceeded},
 	{name: "charged in spite of 91, held by a statement", phone: "5500000091", spite: true, want: topup.StateSucceeded},
+	{name: "held back by an operator, and released", phone: "5500001091", heldBack: true, want: topup.StateSucceeded},
 	{name: "charged, lost with the book, restored from a statement", phone: "5537686671", lost: true,
 		want: topup.StateSucceeded},
 	{name: "delivered, and again because a person asks for it", phone: "5537686670", redeliver: true,
@@ -146,6 +149,8 @@ type world struct {
 	upheld bool
 	// redelivered: the operator's wish was granted.
 	redelivered bool
+	// released: the operator has let the order go; stolen: it was bought before.
+	released, stolen bool
 }
 
 func newWorld(s scenario, on servers, database string) *world {
@@ -247,6 +252,8 @@ func (w *world) act(p *process) bool {
 		_, _ = p.producer.Resolve(ctx, o.ID, w.decision())
 	case w.spite && o.State == topup.StateRetrying && len(w.vendor.Purchases()) > 0:
 		_, _ = p.producer.Hold(ctx, o.ID, topup.Hold{Evidence: "line 7: charged", By: "ana"})
+	case w.heldBack && !w.released && o.State == topup.StateRetrying:
+		w.holdBack(ctx, p, o)
 	case w.spite && o.State == topup.StateFailed && len(w.vendor.Purchases()) > 0:
 		c := topup.Correction{Outcome: topup.ResolvedSucceeded, Reason: "in the statement", By: "ana"}
 		_, _ = p.producer.Correct(ctx, o.ID, c)
@@ -263,10 +270,24 @@ func (w *world) act(p *process) bool {
 // policy leaves time for a statement to come between two attempts, where there is one.
 func (w *world) policy() worker.Policy {
 	p := worker.Policy{Initial: 10 * time.Millisecond, Max: 50 * time.Millisecond, MaxAttempts: 5}
-	if w.spite {
+	if w.spite || w.heldBack {
 		p.Initial, p.Max = time.Second, time.Second
 	}
 	return p
+}
+
+// holdBack is what an operator does who wants no further attempt, and later wants one after all.
+func (w *world) holdBack(ctx context.Context, p *process, o topup.Order) {
+	if o.WaitsFor != topup.NullString(topup.WaitOperator) {
+		_, _ = p.producer.HoldBack(ctx, o.ID, producer.Actor{By: "ana", Reason: "a wrong number"})
+		return
+	}
+	w.stolen = w.stolen || o.AttemptCount > 1 && len(w.vendor.Purchases()) > 0
+	if o.NextAttemptAt == nil || time.Since(*o.NextAttemptAt) < 100*time.Millisecond {
+		return
+	}
+	_, err := p.producer.LetGo(ctx, o.ID, producer.Actor{By: "ana", Reason: "the right number after all"})
+	w.released = err == nil
 }
 
 // reconsider is what follows when an operator called a charged order failed: the statement contradicts it, the
@@ -421,6 +442,8 @@ func (w *world) judge(undisturbed bool) error {
 		return nil
 	case err != nil:
 		return fmt.Errorf("lost: %w", err)
+	case w.stolen:
+		return fmt.Errorf("bought while an operator held it back: %+v", o)
 	case undisturbed && o.State != w.want:
 		return fmt.Errorf("%s, want %s: %+v", o.State, w.want, o)
 	case charged > 1:

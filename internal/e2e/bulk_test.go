@@ -96,8 +96,8 @@ func TestBulkInABrowser(t *testing.T) {
 			}
 			b.do("do it", chromedp.SendKeys("#reason", "by the statement of 23 November"),
 				chromedp.Click(`input[type="checkbox"][required]`),
-				chromedp.Click("main button.primary"), chromedp.WaitVisible("p.done"))
-			b.says("2 done, 0 refused.")
+				chromedp.Click("main button.primary"), chromedp.WaitVisible(`progress[value="100"]`))
+			b.says("2 of 2 done")
 			for _, o := range book {
 				if o.caller != topup.DefaultCaller || o.phone != tt.chosen.phone || o.state != tt.chosen.state {
 					continue

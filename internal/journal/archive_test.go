@@ -144,7 +144,7 @@ func (s store) seen(t *testing.T, orders ...[]topup.Order) (v view) {
 	}
 	for _, f := range []search.Filter{
 		{}, {Caller: "shop"}, {Caller: "other"}, {State: topup.StateFailed}, {State: topup.StateSucceeded},
-		{State: topup.StateUnknown}, {Code: "51"}, {Code: "00"}, {Code: "91"}, {Reason: topup.ReasonDeclined},
+		{State: topup.StateUnknown}, {Metadata: search.Label{Name: "cart", Value: "62"}}, {Code: "51"}, {Code: "00"}, {Code: "91"}, {Reason: topup.ReasonDeclined},
 		{Reason: topup.ReasonExpired}, {Phone: "5537686660"}, {Phone: "5500000000"},
 		{Product: "MOVISTAR_TAE"}, {Product: "TELCEL_TAE"}, {TransactionID: "TXN-123456789"}, {TransactionID: "TXN"},
 		{Since: noon}, {Since: noon.Add(time.Microsecond)}, {Until: noon}, {Until: noon.Add(time.Microsecond)},

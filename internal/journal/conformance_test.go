@@ -89,6 +89,7 @@ func conformance(t *testing.T, open func(testing.TB) store) {
 		{"what the operator is notified of", testOperatorEvents},
 		{"several endpoints", testFanOut},
 		{"orders are found by their names", testFind},
+		{"an operator holds orders back", testHeldBack},
 		{"the balance", testBalance},
 		{"the balance is low", testBalanceLow},
 		{"the balance drifts", testBalanceDrift},
@@ -846,21 +847,31 @@ func testList(t *testing.T, s store) {
 	failing, err := s.Begin(t.Context(), "F", 0, workerName, noon.Add(time.Minute), noon)
 	must(t, err)
 	s.finish(t, settlement(failing, topup.StateFailed))
+	noted := map[string]string{"cart": "62", "long": strings.Repeat("é", 300), "": "none"}
+	for i, id := range []topup.ID{"G", "H"} {
+		_, _, err := s.Accept(t.Context(), topup.Request{ID: id, Caller: []string{"shop", "kiosk"}[i], Phone: "5537686663",
+			Product: "MOVISTAR_TAE", Amount: topup.Pesos(10), Metadata: noted}, noon.Add(time.Duration(i-3)*time.Minute))
+		must(t, err)
+	}
+	_, err = s.HoldBack(t.Context(), "G", noon)
+	must(t, err)
+	_, _, err = s.Cancel(t.Context(), "H", "", noon)
+	must(t, err)
 	cases := []struct {
 		f    search.Filter
 		want string
 	}{
-		{search.Filter{}, "D C B A F"},
+		{search.Filter{}, "D C B A F H G"},
 		{search.Filter{Limit: 2}, "D C …"},
-		{search.Filter{Limit: 5}, "D C B A F"},
-		{search.Filter{Caller: "shop"}, "D C A"},
+		{search.Filter{Limit: 7}, "D C B A F H G"},
+		{search.Filter{Caller: "shop"}, "D C A G"},
 		{search.Filter{Caller: "nobody"}, ""},
-		{search.Filter{State: topup.StateQueued}, "D C B"},
-		{search.Filter{State: topup.StateCanceled}, "A"},
+		{search.Filter{State: topup.StateQueued}, "D C B G"},
+		{search.Filter{State: topup.StateCanceled}, "A H"},
 		{search.Filter{Phone: "5537686660"}, "D B A"},
 		{search.Filter{Product: "MOVISTAR_PAQUETE_16"}, "D C"},
 		{search.Filter{Since: noon.Add(time.Minute)}, "D C B"},
-		{search.Filter{Until: noon.Add(time.Minute)}, "A F"},
+		{search.Filter{Until: noon.Add(time.Minute)}, "A F H G"},
 		{search.Filter{Caller: "shop", State: topup.StateQueued, Phone: "5537686660", Product: "MOVISTAR_PAQUETE_16",
 			Since: noon, Until: noon.Add(time.Hour), Limit: 1}, "D"},
 		{search.Filter{Code: "51"}, "F"},
@@ -870,6 +881,18 @@ func testList(t *testing.T, s store) {
 		{search.Filter{Reason: topup.ReasonDeclined, Phone: "5537686662"}, "F"},
 		{search.Filter{Reason: topup.ReasonExpired}, ""},
 		{search.Filter{Reason: topup.ReasonDeclined, State: topup.StateCanceled}, ""},
+		{search.Filter{Metadata: search.Label{Name: "cart", Value: "62"}}, "H G"},
+		{search.Filter{Metadata: search.Label{Name: "cart", Value: "62"}, Limit: 1}, "H …"},
+		{search.Filter{Metadata: search.Label{Name: "cart", Value: "62"}, Caller: "kiosk", Since: noon.Add(-3 * time.Minute)},
+			"H"},
+		{search.Filter{Metadata: search.Label{Name: "cart", Value: "62"}, State: topup.StateQueued}, "G"},
+		{search.Filter{Metadata: search.Label{Name: "cart", Value: "62"}, State: topup.StateCanceled}, "H"},
+		{search.Filter{Metadata: search.Label{Name: "cart", Value: "62"}, Phone: "5537686663"}, "H G"},
+		{search.Filter{Metadata: search.Label{Name: "cart", Value: "6"}}, ""},
+		{search.Filter{Metadata: search.Label{Name: "cart", Value: "62"}, WaitsFor: topup.WaitOperator}, "G"},
+		{search.Filter{WaitsFor: topup.WaitOperator}, "G"},
+		{search.Filter{WaitsFor: topup.WaitOperator, Caller: "shop", State: topup.StateQueued}, "G"},
+		{search.Filter{WaitsFor: topup.WaitRate}, ""},
 	}
 	for _, c := range cases {
 		if got := ids(c.f); got != c.want {

@@ -90,11 +90,11 @@ func TestNothingIsConfirmedWithoutTheStandby(t *testing.T) {
 }
 
 // reads are the methods that confirm nothing: what they return may be taken back by a failover.
-var reads = strings.Fields(`Acts Around Balance BalanceChangesSince BalancesSince Released Caller CallerByKey Callers
-CheckArchive Close Controls CountByState CountEvents CountLeaving Details DisabledEndpoints Disputed Due DueEvents
-Conclude Conclusion EndpointHealth EndpointsHealth Events Export FailingEndpoints Feed FeedEnds Find Held Waiting
-WaitingByPriority List OldestUndelivered OldestUnknown OpenByCaller Order Overdue Overview PausedOrders Operator
-OperatorByKey Operators Ping Present Risks SessionEnded Sold Standings Versions`)
+var reads = strings.Fields(`Acts Around Balance BalanceChangesSince BalancesSince BulkAction BulkPage Bulks OpenBulks Released
+Caller CallerByKey Callers CheckArchive Close Controls CountByState CountEvents CountLeaving Details DisabledEndpoints
+Disputed Due DueEvents Conclude Conclusion EndpointHealth EndpointsHealth Events Export FailingEndpoints Feed FeedEnds
+Find FindPart Held Waiting WaitingByPriority List OldestUndelivered OldestUnknown OpenByCaller Order Overdue Overview
+Page PageBefore PausedOrders Operator OperatorByKey Operators Ping Present Risks SessionEnded Sold Standings Versions`)
 
 // TestEveryWriteIsCutOff: no method that writes is missing among the changes.
 func TestEveryWriteIsCutOff(t *testing.T) {
@@ -207,6 +207,21 @@ func beside(do func(context.Context, store, topup.ID) error) preparation {
 	})
 }
 
+func bulkAction(id topup.ID) topup.BulkAction {
+	return topup.BulkAction{ID: "bulk_" + string(id), Action: topup.BulkCancel, Filter: "state=queued", Reason: "a flood",
+		By: "ana", Count: 1, CreatedAt: noon}
+}
+
+// onBulk is an operation on a bulk action.
+func onBulk(do func(context.Context, store, string) error) preparation {
+	return func(tb testing.TB, s store, id topup.ID) action {
+		s.accept(tb, string(id))
+		a := bulkAction(id)
+		must(tb, s.AddBulk(tb.Context(), a, []string{"[]"}))
+		return func(ctx context.Context) (*topup.Event, error) { return nil, do(ctx, s, a.ID) }
+	}
+}
+
 func finishing(state topup.State) preparation {
 	return on(topup.StateSubmitting, func(ctx context.Context, s store, o topup.Order) (*topup.Event, error) {
 		_, ev, err := s.Finish(ctx, settlement(o, state), noon)
@@ -308,6 +323,33 @@ var changes = []change{
 			return nil, err
 		}
 	}, topup.StateQueued, 0, false, false},
+	{"HoldBack", beside(func(ctx context.Context, s store, id topup.ID) error {
+		_, err := s.HoldBack(ctx, id, noon)
+		return err
+	}), topup.StateQueued, 0, false, true},
+	{"LetGo", func(tb testing.TB, s store, id topup.ID) action {
+		o := s.accept(tb, string(id))
+		_, err := s.HoldBack(tb.Context(), o.ID, noon)
+		must(tb, err)
+		return func(ctx context.Context) (*topup.Event, error) {
+			_, err := s.LetGo(ctx, o.ID, noon)
+			return nil, err
+		}
+	}, topup.StateQueued, 0, false, true},
+	{"AddBulk", beside(func(ctx context.Context, s store, id topup.ID) error {
+		return s.AddBulk(ctx, bulkAction(id), []string{"[]"})
+	}), topup.StateQueued, 0, false, true},
+	{"ClaimBulk", onBulk(func(ctx context.Context, s store, id string) error {
+		mine, err := s.ClaimBulk(ctx, id, workerName, noon.Add(time.Minute), noon)
+		return done(mine, err)
+	}), topup.StateQueued, 0, false, true},
+	{"FinishBulkPage", onBulk(func(ctx context.Context, s store, id string) error {
+		return s.FinishBulkPage(ctx, id, 0, 1, nil, noon)
+	}), topup.StateQueued, 0, false, true},
+	{"EndBulk", onBulk(func(ctx context.Context, s store, id string) error { return s.EndBulk(ctx, id, noon) }),
+		topup.StateQueued, 0, false, true},
+	{"StopBulk", onBulk(func(ctx context.Context, s store, id string) error { return s.StopBulk(ctx, id, "ana", noon) }),
+		topup.StateQueued, 0, false, true},
 	{"Event", onEvent(func(ctx context.Context, s store, ev topup.Event) error {
 		_, err := s.Event(ctx, ev.ID)
 		return err

@@ -10,6 +10,7 @@ import (
 	"recarga/internal/archive"
 	"recarga/internal/audit"
 	"recarga/internal/journal/accounts"
+	"recarga/internal/journal/actions"
 	"recarga/internal/journal/archived"
 	"recarga/internal/journal/balances"
 	"recarga/internal/journal/commit"
@@ -32,6 +33,7 @@ const firstTryGrace = 30 * time.Second
 type Journal struct {
 	*search.Reader
 	*accounts.Store
+	*actions.Log
 	*archived.Mover
 	*balances.Book
 	*desk.Desk
@@ -155,9 +157,9 @@ func Open(ctx context.Context, databaseURL string, opts ...Option) (*Journal, er
 	}
 	left := archived.In(db, s.archive)
 	return &Journal{
-		Reader: search.New(db, left), Store: accounts.In(db), Book: balances.In(db), Mover: left.Mover(),
-		Desk: desk.In(db),
-		db:   db, archived: left, limits: s.limits, catalog: s.catalog, changed: s.changed,
+		Reader: search.New(db, left), Store: accounts.In(db), Log: actions.In(db), Book: balances.In(db),
+		Mover: left.Mover(), Desk: desk.In(db),
+		db: db, archived: left, limits: s.limits, catalog: s.catalog, changed: s.changed,
 	}, nil
 }
 

@@ -69,6 +69,16 @@ func (s skewed) Resolve(
 	return s.Journal.Resolve(ctx, id, r, s.by(now))
 }
 
+// HoldBack implements boundary.Journal.
+func (s skewed) HoldBack(ctx context.Context, id topup.ID, now time.Time) (topup.Order, error) {
+	return s.Journal.HoldBack(ctx, id, s.by(now))
+}
+
+// LetGo implements boundary.Journal.
+func (s skewed) LetGo(ctx context.Context, id topup.ID, now time.Time) (topup.Order, error) {
+	return s.Journal.LetGo(ctx, id, s.by(now))
+}
+
 // Overdue implements boundary.Journal.
 func (s skewed) Overdue(ctx context.Context, now time.Time, limit int) ([]topup.Due, error) {
 	return s.Journal.Overdue(ctx, s.by(now), limit)

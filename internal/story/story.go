@@ -25,12 +25,16 @@ type Step struct {
 	Event string
 }
 
-// Of is an order's life, the oldest step first; an open order's last step is what it waits for.
-func Of(d topup.Details) []Step {
+// Of is an order's life, the oldest step first; an open order's last step is what it waits for. Times are in that of the
+// machine.
+func Of(d topup.Details) []Step { return In(time.Local, d) }
+
+// In is Of with the times of a zone.
+func In(zone *time.Location, d topup.Details) []Step {
 	caller := cmp.Or(d.Caller, "a caller that is not known")
 	steps := []Step{{At: d.CreatedAt, Kind: "open", Title: "Accepted", Text: "from " + caller}}
 	if d.ProcessAt != nil && d.ProcessAt.After(d.CreatedAt) {
-		steps[0].Lines = append(steps[0].Lines, "to be bought at "+Clock(*d.ProcessAt))
+		steps[0].Lines = append(steps[0].Lines, "to be bought at "+clock(zone, *d.ProcessAt))
 	}
 	for _, a := range d.Attempts {
 		steps = append(steps, attemptStep(a))
@@ -63,17 +67,19 @@ func Of(d topup.Details) []Step {
 		}
 	}
 	for _, ev := range d.Events {
-		steps = append(steps, eventSteps(ev, d.UpdatedAt)...)
+		steps = append(steps, eventSteps(zone, ev, d.UpdatedAt)...)
 	}
 	slices.SortStableFunc(steps, func(a, b Step) int { return a.At.Compare(b.At) })
 	if d.State.Final() {
 		return steps
 	}
-	return append(steps, now(d))
+	return append(steps, now(zone, d))
 }
 
 // Clock is a time as a person reads it, in the time of the machine.
-func Clock(t time.Time) string { return t.Local().Format(time.DateTime) }
+func Clock(t time.Time) string { return clock(time.Local, t) }
+
+func clock(zone *time.Location, t time.Time) string { return t.In(zone).Format(time.DateTime) }
 
 // StateKind is the mark of a state; its name always stands beside it.
 func StateKind(s topup.State) string {
@@ -91,7 +97,7 @@ func decided(by, why string) string {
 }
 
 // now is what an open order waits for.
-func now(d topup.Details) Step {
+func now(zone *time.Location, d topup.Details) Step {
 	s := Step{At: d.UpdatedAt, Kind: StateKind(d.State), Title: "Now " + string(d.State), Text: string(d.Reason)}
 	if d.WaitsFor != "" {
 		s.Lines = append(s.Lines, "waits: "+cmp.Or(map[topup.Wait]string{
@@ -99,15 +105,16 @@ func now(d topup.Details) Step {
 			topup.WaitRate:      "the distributor's limit of requests is used up",
 			topup.WaitOutage:    "its operator, or the distributor, fails",
 			topup.WaitBalance:   "the balance at the distributor is too low",
+			topup.WaitOperator:  "an operator holds it back: it is not bought until it is released",
 			topup.WaitLogin:     "the distributor refuses our credentials",
 			topup.WaitPaused:    "somebody has paused its purchase",
 		}[topup.Wait(d.WaitsFor)], string(d.WaitsFor)))
 	}
 	if d.NextAttemptAt != nil {
-		s.Lines = append(s.Lines, "next attempt at "+Clock(*d.NextAttemptAt))
+		s.Lines = append(s.Lines, "next attempt at "+clock(zone, *d.NextAttemptAt))
 	}
 	if d.ExpiresAt != nil {
-		s.Lines = append(s.Lines, "expires at "+Clock(*d.ExpiresAt))
+		s.Lines = append(s.Lines, "expires at "+clock(zone, *d.ExpiresAt))
 	}
 	return s
 }
@@ -148,7 +155,7 @@ func outcomeKind(o topup.Outcome) string {
 
 // eventSteps are an event and its tries. The API says when it was tried only: one that was not stands with the last
 // change of its order.
-func eventSteps(ev topup.Event, changed time.Time) []Step {
+func eventSteps(zone *time.Location, ev topup.Event, changed time.Time) []Step {
 	at, title := changed, "Event "+string(ev.Type)
 	text := "#" + strconv.Itoa(ev.Sequence) + " for endpoint " + cmp.Or(ev.Endpoint, topup.DefaultEndpoint)
 	if len(ev.Tries) > 0 {
@@ -159,7 +166,7 @@ func eventSteps(ev topup.Event, changed time.Time) []Step {
 	}
 	steps := []Step{{At: cmp.Or(ev.CreatedAt, at), Kind: "plain", Title: title, Text: text, Event: ev.ID}}
 	if ev.State == topup.EventPending && !ev.DueAt.IsZero() {
-		steps[0].Lines = append(steps[0].Lines, "next try at "+Clock(ev.DueAt))
+		steps[0].Lines = append(steps[0].Lines, "next try at "+clock(zone, ev.DueAt))
 	}
 	for i, try := range ev.Tries {
 		s := Step{At: try.At, Kind: "bad", Title: "Webhook try " + strconv.Itoa(i+1),

@@ -18,13 +18,14 @@ func Callers(s terminal.Screen, all ...producer.Caller) error {
 	for _, c := range all {
 		facts := []string{c.Name, fmt.Sprint(c.Version), enabled(c.DisabledAt), keysOf(c), limitsOf(c)}
 		if len(c.Endpoints) == 0 {
-			rows = append(rows, append(facts, "-", "-", "-", "-"))
+			rows = append(rows, append(facts, "-", "-", "-", "-", "-"))
 		}
 		for _, e := range c.Endpoints {
-			rows = append(rows, append(slices.Clone(facts), e.Name, e.URL, typesOf(e), healthOf(e)))
+			rows = append(rows, append(slices.Clone(facts), e.Name, e.URL, typesOf(e),
+				cmp.Or(strings.Join(e.HeaderNames, ", "), "-"), healthOf(e)))
 		}
 	}
-	head := []string{"NAME", "VERSION", "STATE", "KEYS", "LIMITS", "ENDPOINT", "URL", "EVENTS", "HEALTH"}
+	head := []string{"NAME", "VERSION", "STATE", "KEYS", "LIMITS", "ENDPOINT", "URL", "EVENTS", "HEADERS", "HEALTH"}
 	return s.Table(head, rows)
 }
 

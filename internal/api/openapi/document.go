@@ -165,8 +165,7 @@ func Document(api huma.API, catalog topup.Catalog, streamed ...reflect.Type) fun
 	describeRequest(schemas.Map()["OrderRequest"], catalog)
 	for _, name := range []string{"Order", "OrderDetails", "WebhookOrder"} {
 		schemas.Map()[name].Properties["waits_for"].Enum =
-			nullableEnum(topup.WaitFairShare, topup.WaitRate, topup.WaitOutage, topup.WaitBalance,
-				topup.WaitLogin, topup.WaitPaused).Enum
+			nullableEnum(topup.Waits()...).Enum
 	}
 	for name, of := range map[string]string{"OrderDetails": "Order", "WebhookOrder": "Order", "EventDetails": "Event"} {
 		annotate(schemas.Map()[name], of, fill)

@@ -181,6 +181,15 @@ func Reason() *huma.Schema {
 	return s
 }
 
+// Waits is why an order waits.
+func Waits() *huma.Schema {
+	s := Text()
+	for _, w := range topup.Waits() {
+		s.Enum = append(s.Enum, string(w))
+	}
+	return s
+}
+
 // State is a state of an order.
 func State() *huma.Schema {
 	s := Text()

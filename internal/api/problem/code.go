@@ -22,6 +22,7 @@ const (
 	Disabled               Code = "disabled"
 	OrderNotFound          Code = "order_not_found"
 	EventNotFound          Code = "event_not_found"
+	BulkNotFound           Code = "bulk_not_found"
 	CallerNotFound         Code = "caller_not_found"
 	EndpointNotFound       Code = "endpoint_not_found"
 	OperatorNotFound       Code = "operator_not_found"

@@ -27,16 +27,21 @@ const narrowEnd = 6 * time.Hour
 
 // list is the statement of the filter's orders, but for its cursor, and without an order or an end.
 func (f Filter) list() listed {
-	l := listed{sqls.Get("list_orders")}
 	open := f.State != "" && !f.State.Final()
-	few := open || f.Disputed || f.TransactionID != "" || f.Phone.Digits() != ""
-	rare := f.Code != "" && f.Code != topup.CodeApproved && !few // what an index of codes leads to
-	failed := f.Reason != "" && !few && !rare                    // what an index of reasons leads to
-	few = few || rare || failed
+	few := open || f.Disputed || f.TransactionID != "" || f.Phone.Digits() != "" || f.WaitsFor != ""
+	rare := f.Code != "" && f.Code != topup.CodeApproved && !few && f.Metadata.Name == "" // what an index of codes leads to
+	failed := f.Reason != "" && !few && !rare && f.Metadata.Name == ""                    // what an index of reasons leads to
+	few = few || rare || failed || f.Metadata.Name != ""
+	l := listed{sqls.Get("list_orders")}
+	if f.labeled() {
+		l = listed{sqls.Get("list_labeled")}
+	}
+	l.where(f.Metadata.Name != "" && !f.labeled(), sqls.Get("orders_with_label"))
+	l.where(f.WaitsFor != "", sqls.Get("orders_waiting_for"))
 	l.where(open, sqls.Get("open_orders"))
 	l.where(f.Caller != "" && few, sqls.Get("few_orders_of_caller"))
 	l.where(f.Caller != "" && !few, sqls.Get("orders_of_caller"))
-	l.state(f.State, rare || failed)
+	l.state(f.State, rare || failed || f.WaitsFor != "" || f.labeled())
 	l.where(rare, sqls.Get("orders_of_rare_code"))
 	l.where(f.Code == topup.CodeApproved, sqls.Get("orders_of_usual_code"))
 	l.where(f.Code != "" && f.Code != topup.CodeApproved && !rare, sqls.Get("orders_of_code"))
@@ -76,17 +81,30 @@ func (f Filter) args(from tables.Place, limit int) []any {
 	return []any{
 		f.Caller, string(f.State), f.Phone.Digits(), f.Product, f.TransactionID, f.Since.UnixMicro(), until,
 		f.FinishedSince.UnixMicro(), f.FinishedUntil.UnixMicro(), from.At, from.Key, limit, string(f.Code), string(f.Reason),
+		f.Metadata.Name, f.Metadata.Value, string(f.WaitsFor),
 	}
 }
 
 // newest is the statement of a page of the filter's orders, the newest first, that come before a place.
 func (f Filter) newest() string {
+	if f.labeled() {
+		return append(f.list(), sqls.Get("labeled_before"), sqls.Get("newest_labeled")).String()
+	}
 	return append(f.list(), sqls.Get("orders_before"), sqls.Get("newest_orders")).String()
 }
 
 // oldest is the statement of a page of the filter's orders, the oldest first, behind a place.
 func (f Filter) oldest() string {
+	if f.labeled() {
+		return append(f.list(), sqls.Get("labeled_after"), sqls.Get("oldest_labeled")).String()
+	}
 	return append(f.list(), sqls.Get("orders_after"), sqls.Get("oldest_orders")).String()
+}
+
+// labeled reports whether what callers noted leads to the orders: but where something else leads to few of them.
+func (f Filter) labeled() bool {
+	return f.Metadata.Name != "" && (f.State == "" || f.State.Final()) && !f.Disputed && f.TransactionID == "" &&
+		f.Phone.Digits() == "" && f.WaitsFor == ""
 }
 
 // eventQuery is the statement of a page of the filter's events, and the parameters that it has beside the bounds of

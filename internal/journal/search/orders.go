@@ -7,13 +7,17 @@
 package search
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"recarga/internal/journal/archived"
 	"recarga/internal/journal/tables"
@@ -69,6 +73,10 @@ type Filter struct {
 	Code topup.Code
 	// Reason why they failed.
 	Reason topup.Reason
+	// Metadata that their caller noted.
+	Metadata Label
+	// WaitsFor is why they wait.
+	WaitsFor topup.Wait
 	// Disputed leaves out the orders that are not.
 	Disputed bool
 	// TransactionID is the distributor's, the whole of it.
@@ -84,16 +92,72 @@ type Filter struct {
 	Cursor string
 }
 
+// Label is a name and its value in an order's metadata. The zero value is none.
+type Label struct{ Name, Value string }
+
+// The longest label that orders are found by, in characters.
+const longestName, longestValue = 100, 200
+
+// ParseLabel reads a label, as in cart=62. Its error is a *topup.FieldError.
+func ParseLabel(s string) (l Label, err error) {
+	var given bool
+	l.Name, l.Value, given = strings.Cut(s, "=")
+	if !given || l.Name == "" || utf8.RuneCountInString(l.Name) > longestName ||
+		utf8.RuneCountInString(l.Value) > longestValue {
+		allowed := fmt.Sprintf("NAME=VALUE, as in cart=62, of at most %d and %d characters", longestName, longestValue)
+		return Label{}, &topup.FieldError{Field: "metadata", Value: s, Allowed: allowed}
+	}
+	return l, nil
+}
+
 const (
 	pageLength = 50
 	// LongestPage is the most that a page can have.
 	LongestPage = 1000
 )
 
+// Page is a page of orders, newest first.
+type Page struct {
+	// Orders are those of the page; Older and Newer are the cursors of the pages beside it, empty where there is none.
+	Orders       []topup.Order
+	Older, Newer string
+}
+
 // List returns a page of orders, newest first, and the cursor of the next page, empty after the last.
 // Orders that are added meanwhile do not move those of later pages. A cursor that is none of ours is a
 // *topup.FieldError.
 func (r *Reader) List(ctx context.Context, f Filter) (orders []topup.Order, next string, err error) {
+	page, err := r.Page(ctx, f)
+	return page.Orders, page.Older, err
+}
+
+// PageBefore is the page of those that are newer than the filter's cursor. Where they are fewer than a page, it is the
+// first one.
+func (r *Reader) PageBefore(ctx context.Context, f Filter) (page Page, err error) {
+	f.Limit = min(cmp.Or(max(f.Limit, 0), pageLength), LongestPage)
+	after, err := parseCursor(f.Cursor)
+	if err != nil {
+		return page, err
+	}
+	records, err := tables.List(ctx, r.db, tables.ScanOrder, f.oldest(), f.args(after, f.Limit+1)...)
+	if err != nil {
+		return page, err
+	}
+	if len(records) <= f.Limit {
+		f.Cursor = ""
+		return r.Page(ctx, f)
+	}
+	records = records[:f.Limit]
+	slices.Reverse(records)
+	page.Newer, page.Older = cursorAfter(records[0].Place()), cursorAfter(records[f.Limit-1].Place())
+	for _, r := range records {
+		page.Orders = append(page.Orders, r.Order)
+	}
+	return page, nil
+}
+
+// Page is List, with the cursor of PageBefore.
+func (r *Reader) Page(ctx context.Context, f Filter) (page Page, err error) {
 	if f.Limit <= 0 {
 		f.Limit = pageLength
 	}
@@ -101,23 +165,26 @@ func (r *Reader) List(ctx context.Context, f Filter) (orders []topup.Order, next
 	before := tables.Place{At: math.MaxInt64, Key: math.MaxInt64}
 	if f.Cursor != "" {
 		if before, err = parseCursor(f.Cursor); err != nil {
-			return nil, "", err
+			return page, err
 		}
 	}
 	// One more than the page has, to know whether there is a next.
 	records, err := tables.List(ctx, r.db, tables.ScanOrder, f.newest(), f.args(before, f.Limit+1)...)
 	if err != nil {
-		return nil, "", err
+		return page, err
 	}
 	if len(records) > f.Limit {
 		records = records[:f.Limit]
-		next = cursorAfter(records[f.Limit-1].Place())
+		page.Older = cursorAfter(records[f.Limit-1].Place())
 	}
-	orders = make([]topup.Order, len(records))
+	if f.Cursor != "" && len(records) > 0 {
+		page.Newer = cursorAfter(records[0].Place())
+	}
+	page.Orders = make([]topup.Order, len(records))
 	for i, r := range records {
-		orders[i] = r.Order
+		page.Orders[i] = r.Order
 	}
-	return orders, next, nil
+	return page, nil
 }
 
 // chooses reports whether the conditions choose an order that is final.
@@ -125,11 +192,15 @@ func (f Filter) chooses(o topup.Order) bool {
 	for _, is := range [][2]string{
 		{f.Caller, o.Caller}, {string(f.State), string(o.State)}, {f.Phone.Digits(), o.Phone.Digits()},
 		{f.Product, o.Product}, {f.TransactionID, string(o.TransactionID)}, {string(f.Code), string(o.ResponseCode)},
-		{string(f.Reason), string(o.Reason)},
+		{string(f.Reason), string(o.Reason)}, {string(f.WaitsFor), string(o.WaitsFor)},
+		{f.Metadata.Value, o.Metadata[f.Metadata.Name]},
 	} {
 		if is[0] != "" && is[0] != is[1] {
 			return false
 		}
+	}
+	if _, noted := o.Metadata[f.Metadata.Name]; f.Metadata.Name != "" && !noted {
+		return false
 	}
 	return (!f.Disputed || o.DisputedAt != nil) && within(o.CreatedAt, f.Since, f.Until) &&
 		within(*o.FinishedAt, f.FinishedSince, f.FinishedUntil)

@@ -18,6 +18,7 @@ WITH begun AS (
     WHERE orders.id = given.id AND attempt_count = given.attempts AND state IN ('queued', 'retrying')
         AND (ends_at IS NULL OR ends_at > given.at) AND (expires_at IS NULL OR expires_at > given.at)
         AND (due_at <= given.at OR NOT given.if_due)
+        AND orders.held_back_at IS NULL
     RETURNING orders.*, given.worker, given.nonce
 ),
 attempt AS (

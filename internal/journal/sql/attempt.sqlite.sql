@@ -10,6 +10,7 @@ UPDATE orders SET
         ELSE COALESCE($5, expires_at) END
 WHERE id = $1 AND attempt_count = $2 AND state IN ('queued', 'retrying')
     AND (ends_at IS NULL OR ends_at > $3) AND (expires_at IS NULL OR expires_at > $3) AND (due_at <= $3 OR NOT $8)
+    AND held_back_at IS NULL
 RETURNING key, fingerprint, event_count, unknown_attempts, id, caller, state, reason, phone, product, amount,
     operator, metadata, callback_url, attempt_count, response_code, response_message, transaction_id, reference,
     auth_code, balance_after, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at,

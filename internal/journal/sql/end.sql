@@ -1,7 +1,7 @@
 -- An order in doubt is held when its time is over.
 -- name: end
 UPDATE orders
-SET updated_at = $2, next_attempt_at = NULL, due_at = NULL, line = NULL, waits_for = '',
+SET updated_at = $2, next_attempt_at = NULL, due_at = NULL, line = NULL, waits_for = '', held_back_at = NULL,
     event_count = event_count + 1, state = CASE WHEN unknown_attempts > 0 THEN 'unknown' ELSE 'failed' END,
     reason = CASE WHEN unknown_attempts > 0 THEN '' WHEN expires_at <= $2 OR attempt_count = 0 THEN 'expired'
     ELSE 'retries_exhausted' END,
@@ -14,7 +14,7 @@ RETURNING key, fingerprint, event_count, unknown_attempts, id, caller, state, re
 
 -- name: cancel
 UPDATE orders
-SET updated_at = $2, next_attempt_at = NULL, due_at = NULL, line = NULL, waits_for = '',
+SET updated_at = $2, next_attempt_at = NULL, due_at = NULL, line = NULL, waits_for = '', held_back_at = NULL,
     event_count = event_count + 1, state = 'canceled', reason = '', finished_at = $2
 WHERE id = $1 AND state IN ('queued', 'retrying') AND unknown_attempts = 0 AND ($3 = '' OR caller = $3)
 RETURNING key, fingerprint, event_count, unknown_attempts, id, caller, state, reason, phone, product, amount,
@@ -25,7 +25,7 @@ RETURNING key, fingerprint, event_count, unknown_attempts, id, caller, state, re
 -- held_at is not NULL as long as an order is unknown because a statement charges it, whatever its attempts said.
 -- name: hold
 UPDATE orders
-SET updated_at = $2, next_attempt_at = NULL, due_at = NULL, line = NULL, waits_for = '',
+SET updated_at = $2, next_attempt_at = NULL, due_at = NULL, line = NULL, waits_for = '', held_back_at = NULL,
     event_count = event_count + 1, state = 'unknown', held_at = $2
 WHERE id = $1 AND state IN ('queued', 'retrying')
 RETURNING key, fingerprint, event_count, unknown_attempts, id, caller, state, reason, phone, product, amount,

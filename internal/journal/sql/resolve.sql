@@ -24,7 +24,8 @@ RETURNING key, fingerprint, event_count, unknown_attempts, id, caller, state, re
 
 -- name: resolve_resend
 UPDATE orders
-SET state = 'retrying', updated_at = $2, held_at = NULL, next_attempt_at = $2, due_at = $2, transaction_id = $3,
+SET state = 'retrying', updated_at = $2, held_at = NULL, held_back_at = NULL, next_attempt_at = $2, due_at = $2,
+    transaction_id = $3,
     reference = $4, auth_code = $5,
     ends_at = CASE WHEN expires_at < $6 THEN expires_at ELSE COALESCE($6, expires_at) END
 WHERE id = $1 AND state IN ('unknown')

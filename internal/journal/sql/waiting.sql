@@ -1,6 +1,6 @@
 -- name: defer
 UPDATE orders SET line = priority, waits_for = $3, due_at = CASE WHEN ends_at < $4 THEN ends_at ELSE $4 END
-WHERE id = $1 AND attempt_count = $2 AND state IN ('queued', 'retrying')
+WHERE id = $1 AND attempt_count = $2 AND state IN ('queued', 'retrying') AND held_back_at IS NULL
 RETURNING key, fingerprint, event_count, unknown_attempts, id, caller, state, reason, phone, product, amount,
     operator, metadata, callback_url, attempt_count, response_code, response_message, transaction_id, reference,
     auth_code, balance_after, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at,

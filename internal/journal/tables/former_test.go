@@ -27,9 +27,12 @@ var excused = map[string]string{
 	"00012_line":      beforeRelease,
 	"00005_endpoints": beforeRelease, "00014_archive": beforeRelease, "00015_truth": beforeRelease,
 	"00022_callers": beforeRelease, "00024_held": beforeRelease,
+	"00028_feed":      "its triggers fill columns and a table that are new",
 	"00040_ended":     "its triggers fill a table that is new",
 	"00041_scheduled": "it drops only what is left of an interrupted build of its own index",
-	"00028_feed":      "its triggers fill columns and a table that are new",
+	"00046_labels":    "its triggers fill a table that is new",
+	"00048_held_back": "it refuses only to begin an order that an operator holds back, which a worker of the former " +
+		"release finds waiting, and tries again later; what it drops is left of an interrupted build of its own index",
 }
 
 const beforeRelease = "the former release has it"

@@ -191,7 +191,7 @@ func (j *Journal) backlog(limit int, chosen func(*order) bool) []topup.Due {
 func (j *Journal) Defer(_ context.Context, id topup.ID, attempts int, why topup.Wait, now time.Time) error {
 	defer j.alone()()
 	o := j.orders[id]
-	if o == nil || !o.waits() || len(o.attempts) != attempts {
+	if o == nil || !o.waits() || o.heldBack() || len(o.attempts) != attempts {
 		return topup.ErrLost
 	}
 	o.WaitsFor, o.Released = topup.NullString(why), false
@@ -203,7 +203,7 @@ func (j *Journal) Defer(_ context.Context, id topup.ID, attempts int, why topup.
 func (j *Journal) Release(_ context.Context, id topup.ID, now time.Time) (topup.Order, error) {
 	defer j.alone()()
 	o := j.orders[id]
-	if o == nil || o.WaitsFor == "" {
+	if o == nil || o.WaitsFor == "" || o.heldBack() {
 		return topup.Order{}, topup.ErrLost
 	}
 	o.WaitsFor, o.Released = "", true
@@ -227,7 +227,7 @@ func (j *Journal) Waiting(_ context.Context, each int) ([]topup.Waiting, error) 
 	defer j.alone()()
 	var all []*order
 	for _, o := range j.placed {
-		if o.WaitsFor != "" {
+		if o.WaitsFor != "" && !o.heldBack() {
 			all = append(all, o)
 		}
 	}

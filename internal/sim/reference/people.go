@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -127,6 +128,38 @@ func (j *Journal) Hold(
 	ev := j.move(o, topup.StateUnknown, topup.OpHold, now)
 	o.held = true
 	return o.Order, ev, nil
+}
+
+// HoldBack keeps an order that waits from being bought.
+func (j *Journal) HoldBack(_ context.Context, id topup.ID, now time.Time) (topup.Order, error) {
+	defer j.alone()()
+	o, err := j.known(id)
+	switch {
+	case err != nil:
+		return topup.Order{}, err
+	case !o.waits():
+		return topup.Order{}, o.refused(topup.OpHoldBack)
+	case !o.heldBack():
+		o.WaitsFor, o.Released, o.UpdatedAt, o.due = topup.NullString(topup.WaitOperator), false, whole(now), o.EndsAt
+	}
+	return o.Order, nil
+}
+
+// LetGo has an order bought again that was held back.
+func (j *Journal) LetGo(_ context.Context, id topup.ID, now time.Time) (topup.Order, error) {
+	defer j.alone()()
+	o, err := j.known(id)
+	switch {
+	case err != nil:
+		return topup.Order{}, err
+	case !o.waits():
+		return topup.Order{}, o.refused(topup.OpLetGo)
+	case o.heldBack():
+		now = whole(now)
+		o.WaitsFor, o.UpdatedAt = "", now
+		o.dueAt(*cmp.Or(o.NextAttemptAt, o.ProcessAt, &now))
+	}
+	return o.Order, nil
 }
 
 // Correct changes a final state that was wrong, by a person's word, and ends the order's dispute.

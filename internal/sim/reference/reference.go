@@ -124,6 +124,9 @@ func (o *order) dueAt(at time.Time) { o.due = earliest(&at, o.EndsAt) }
 
 func (o *order) waits() bool { return o.State == topup.StateQueued || o.State == topup.StateRetrying }
 
+// heldBack reports whether an operator keeps it from being bought.
+func (o *order) heldBack() bool { return o.WaitsFor == topup.NullString(topup.WaitOperator) }
+
 // inDoubt reports whether money may have moved, for all that the attempts say.
 func (o *order) inDoubt() bool {
 	for _, a := range o.attempts {

@@ -200,6 +200,7 @@ var acts = []struct {
 	{8, (*author).accept}, {1, (*author).acceptInvalid}, {9, (*author).begin}, {3, (*author).beginFirst},
 	{18, (*author).finish}, {4, (*author).end}, {3, (*author).cancel}, {8, (*author).resolve}, {3, (*author).hold}, {1, (*author).restore},
 	{4, (*author).correct}, {3, (*author).dispute}, {2, (*author).uphold}, {3, (*author).deferOrder},
+	{3, (*author).holdBack}, {3, (*author).letGo},
 	{3, (*author).release}, {1, (*author).addEvidence}, {5, (*author).try},
 	{2, (*author).fanOut}, {2, (*author).redeliver}, {2, (*author).health}, {1, (*author).disable},
 	{2, (*author).addCaller}, {2, (*author).changeCaller}, {1, (*author).read},
@@ -534,6 +535,29 @@ func (a *author) release() step {
 	now := a.at()
 	return step{text: fmt.Sprintf("release %s at %s", id, since(now)), do: func(s *side) answer {
 		o, err := s.Release(ctx, id, now)
+		return answered(err, o)
+	}}
+}
+
+func (a *author) holdBack() step {
+	_, id := a.order(topup.StateQueued, topup.StateRetrying)
+	now := a.at()
+	return step{text: fmt.Sprintf("hold back %s at %s", id, since(now)), do: func(s *side) answer {
+		o, err := s.HoldBack(ctx, id, now)
+		return answered(err, o)
+	}}
+}
+
+func (a *author) letGo() step {
+	_, id := a.order(topup.StateQueued, topup.StateRetrying)
+	for _, d := range a.now.Orders {
+		if d.WaitsFor == topup.NullString(topup.WaitOperator) && !a.seldom(4) {
+			id = d.ID
+		}
+	}
+	now := a.at()
+	return step{text: fmt.Sprintf("let go %s at %s", id, since(now)), do: func(s *side) answer {
+		o, err := s.LetGo(ctx, id, now)
 		return answered(err, o)
 	}}
 }

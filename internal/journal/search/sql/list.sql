@@ -8,7 +8,38 @@ SELECT key, fingerprint, event_count, unknown_attempts, id, caller, state, reaso
     auth_code, balance_after, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at,
     priority, line, waits_for, disputed_at, ends_at
 FROM orders
-WHERE (TRUE OR '' IN ($1, $2, $3, $4, $5, $13, $14) OR CAST(0 AS BIGINT) IN ($6, $7, $8, $9, $10, $11, $12))
+WHERE (TRUE OR '' IN ($1, $2, $3, $4, $5, $13, $14, $15, $16, $17) OR CAST(0 AS BIGINT) IN ($6, $7, $8, $9, $10, $11, $12))
+
+-- The labels lead to the orders, in the order of the list.
+-- name: list_labeled
+SELECT key, fingerprint, event_count, unknown_attempts, id, caller, state, reason, phone, product, amount,
+    operator, metadata, callback_url, attempt_count, response_code, response_message, transaction_id, reference,
+    auth_code, balance_after, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at,
+    priority, line, waits_for, disputed_at, ends_at
+FROM order_labels
+CROSS JOIN orders
+WHERE (TRUE OR '' IN ($1, $2, $3, $4, $5, $13, $14, $15, $16, $17) OR CAST(0 AS BIGINT) IN ($6, $7, $8, $9, $10, $11, $12))
+    AND orders.key = order_labels.order_key AND order_labels.name = $15 AND order_labels.value = $16
+
+-- name: labeled_before
+AND (order_labels.placed_at, order_labels.order_key) < ($10, $11)
+
+-- name: labeled_after
+AND (order_labels.placed_at, order_labels.order_key) > ($10, $11)
+
+-- name: newest_labeled
+ORDER BY order_labels.placed_at DESC, order_labels.order_key DESC LIMIT $12
+
+-- name: oldest_labeled
+ORDER BY order_labels.placed_at, order_labels.order_key LIMIT $12
+
+-- Of few orders that another index leads to.
+-- name: orders_with_label
+AND EXISTS (SELECT 1 FROM order_labels WHERE name = $15 AND value = $16 AND placed_at = orders.created_at
+    AND order_key = orders.key)
+
+-- name: orders_waiting_for
+AND waits_for = $17 AND waits_for <> ''
 
 -- name: orders_of_caller
 AND caller = $1

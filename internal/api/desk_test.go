@@ -79,6 +79,9 @@ func (s *server) deeds() []deed {
 		{"pause", "/v1/controls/pause", b["pause"], typeJSON, "operator MOVISTAR", 1},
 		{"resume", "/v1/controls/resume", b["resume"], typeJSON, "operator MOVISTAR", 1},
 		{"limit", "/v1/controls/limit", b["limit"], typeJSON, "rate", 1},
+		{"placeTopup", "/v1/topups", order("LATER"), typeJSON, "LATER", 1},
+		{"holdTopup", "/v1/topups/LATER/hold", `{"reason":"why"}`, typeJSON, "LATER", 1},
+		{"releaseTopup", "/v1/topups/LATER/release", `{"reason":"why"}`, typeJSON, "LATER", 1},
 	}
 }
 

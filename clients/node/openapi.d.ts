@@ -542,6 +542,106 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what people and programs did
+         * @description For an operator's key with the role operator or a higher one. Every action on orders, events, callers, keys, queues and settings that changed something, the latest first: who, with which role, when, from where, what, on what, why, on how many. It was written in the same transaction as the change. An action on many is listed once; with `act` each thing that it changed is listed, and with `on` what was done to one, also as one of many. An order that a caller places is its own record.
+         */
+        get: operations["listAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/controls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List the pauses and limits
+         * @description For an operator's key with the role viewer or a higher one. What people have set at run time, the oldest first, and how many orders wait for the end of a pause.
+         */
+        get: operations["listControls"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/controls/pause": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pause purchases, or webhooks
+         * @description For an operator's key with the role operator or a higher one. Stops all purchases, all webhooks, or the purchases of one caller, product or operator, in every process within a second. Purchases under way end. Orders are accepted, and wait (`waits_for` is `paused`); the time after which each ends by itself goes on. What is paused already stays as it is. Answers with all that is set.
+         */
+        post: operations["pause"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/controls/resume": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * End a pause
+         * @description For an operator's key with the role operator or a higher one. The orders that waited are bought. What is not paused stays so. Answers with all that is set.
+         */
+        post: operations["resume"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/controls/limit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Limit the requests to the distributor
+         * @description For an operator's key with the role operator or a higher one. Sets the rate of all workers together (`100/m`; `none`: no limit), or the concurrency of each (`32`), in the place of the settings RECARGA_DISTRIBUTOR_RATE and RECARGA_DISTRIBUTOR_CONCURRENCY, without a restart; `default` has the settings say it again. Every process obeys within a few seconds. Answers with all that is set.
+         */
+        post: operations["limit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export interface webhooks {
     "balance.drift": {
@@ -707,6 +807,42 @@ export interface webhooks {
 }
 export interface components {
     schemas: {
+        Act: {
+            /** @description What was done: the id of an operation, or a name like one. */
+            action: string;
+            /** @description The client's; null where it is not known. */
+            address: string | null;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            at: string;
+            /** @description Who did it: the name of an operator, or of a caller. */
+            by: string;
+            /**
+             * Format: int64
+             * @description On how many things it was done.
+             */
+            count: number;
+            /** @description What it was changed to; null where the action says it all. */
+            detail: string | null;
+            /** @description The order that was changed, or whose event was; null where there is none. */
+            distributor_transaction_id: string | null;
+            /** @description The action's. */
+            id: string;
+            /** @description What was changed: the id of an order or event, or a name; of many, the first one. Null: it has no name. */
+            on: string | null;
+            /** @description Why; null where nobody was asked. */
+            reason: string | null;
+            /** @description That of the key, or `local` for a command on the machine of the book. */
+            role: string;
+            /** @description `api`, `console`, `cli` (a command that talks to the API) or `local`. */
+            via: string;
+        };
+        ActPage: {
+            data: components["schemas"]["Act"][];
+            next_cursor: string | null;
+        };
         Attempt: {
             /** @description Why the outcome does not follow from a response code. A caller sees one sentence for each outcome. */
             error: string | null;
@@ -890,10 +1026,45 @@ export interface components {
             transaction_id: string;
         };
         Conclusion: {
-            /** @description `charged`, `not_charged` (both probably) or `cannot_tell`. */
-            call: string;
+            /**
+             * @description `charged`, `not_charged` (both probably) or `unclear`.
+             * @enum {string}
+             */
+            call: "charged" | "not_charged" | "unclear";
             /** @description The evidence, a line each. */
             reasons: string[];
+        };
+        ControlPage: {
+            data: components["schemas"]["ControlStanding"][];
+            /** @description Always null: all controls are listed. */
+            next_cursor: string | null;
+        };
+        ControlStanding: {
+            /** @description Who set it. */
+            by: string;
+            /**
+             * Format: date-time
+             * @description When the first of them ends, if it is not bought before; null: none.
+             */
+            first_ends_at: string | null;
+            /** @description What is paused or limited. */
+            kind: string;
+            /** @description The caller, product or operator; null of the other kinds. */
+            name: string | null;
+            /** @description Why. */
+            reason: string | null;
+            /**
+             * Format: date-time
+             * @description When it was set.
+             */
+            since: string;
+            /** @description That of a limit, as in 100/m; null of a pause. */
+            value: string | null;
+            /**
+             * Format: int64
+             * @description How many orders wait for the end of the pause.
+             */
+            waiting: number;
         };
         CorrectRequest: {
             auth_code?: string | null;
@@ -1138,6 +1309,22 @@ export interface components {
             next_after?: string;
             next_cursor: string | null;
         };
+        LimitRequest: {
+            /** @example ana */
+            by?: string;
+            /**
+             * @description What to limit.
+             * @enum {string}
+             */
+            kind: "rate" | "concurrency";
+            /** @example the distributor asked for it */
+            reason: string;
+            /**
+             * @description The limit; default: what the settings say.
+             * @example 100/m
+             */
+            value: string;
+        };
         LowBalance: {
             /** Format: date-time */
             at: string;
@@ -1380,10 +1567,10 @@ export interface components {
              */
             updated_at: string;
             /**
-             * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`, `login` (the distributor refuses our credentials); null when it does not.
+             * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase); null when it does not.
              * @enum {string|null}
              */
-            waits_for: "turn" | "pace" | "outage" | "balance" | "login" | null;
+            waits_for: "turn" | "pace" | "outage" | "balance" | "login" | "paused" | null;
         };
         OrderDetails: {
             /**
@@ -1495,10 +1682,10 @@ export interface components {
              */
             updated_at: string;
             /**
-             * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`, `login` (the distributor refuses our credentials); null when it does not.
+             * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase); null when it does not.
              * @enum {string|null}
              */
-            waits_for: "turn" | "pace" | "outage" | "balance" | "login" | null;
+            waits_for: "turn" | "pace" | "outage" | "balance" | "login" | "paused" | null;
         };
         OrderPage: {
             data: components["schemas"]["Order"][];
@@ -1570,6 +1757,22 @@ export interface components {
              * @enum {string}
              */
             product_id: "MOVISTAR_TAE" | "MOVISTAR_PAQUETE_16" | "MOVISTAR_PAQUETE_17" | "MOVISTAR_PAQUETE_18" | "MOVISTAR_PAQUETE_19" | "MOVISTAR_PAQUETE_20" | "MOVISTAR_PAQUETE_21" | "MOVISTAR_PAQUETE_22" | "MOVISTAR_PAQUETE_23" | "MOVISTAR_PAQUETE_24" | "MOVISTAR_PAQUETE_25";
+        };
+        PauseRequest: {
+            /** @example ana */
+            by?: string;
+            /**
+             * @description What to pause.
+             * @enum {string}
+             */
+            kind: "purchases" | "webhooks" | "caller" | "product" | "operator";
+            /**
+             * @description The caller, product or operator.
+             * @example TELCEL
+             */
+            name?: string;
+            /** @example the carrier's maintenance */
+            reason: string;
         };
         Pinged: {
             /** @description Whose endpoint it is. */
@@ -1990,10 +2193,10 @@ export interface components {
              */
             updated_at: string;
             /**
-             * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`, `login` (the distributor refuses our credentials); null when it does not.
+             * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase); null when it does not.
              * @enum {string|null}
              */
-            waits_for: "turn" | "pace" | "outage" | "balance" | "login" | null;
+            waits_for: "turn" | "pace" | "outage" | "balance" | "login" | "paused" | null;
         };
         WrongField: {
             /** @description Where it is, as in `body.amount` or `query.state`. */
@@ -7578,6 +7781,916 @@ export interface operations {
                      *       "status": 409,
                      *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
                      *       "code": "id_taken"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listAudit: {
+        parameters: {
+            query?: {
+                /** @description What this operator or caller did. */
+                by?: string;
+                /** @description Actions of this name, as in `resolveTopup`. */
+                action?: string;
+                /** @description What was done to this: an order, also to its events; or an event, a caller, a control. */
+                on?: string;
+                /** @description What was done with this. */
+                via?: "api" | "console" | "cli" | "local";
+                /** @description Each thing that the action with this id changed. */
+                act?: string;
+                /** @description What was done at this time or later. */
+                since?: string;
+                /** @description What was done before this time. */
+                until?: string;
+                /** @description Actions a page. */
+                limit?: number;
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActPage"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listControls: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ControlPage"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pause: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PauseRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ControlPage"];
+                };
+            };
+            /** @description The body is not one JSON object. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "The body is not one JSON object.",
+                     *       "code": "malformed_body"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Request Timeout",
+                     *       "status": 408,
+                     *       "detail": "The body took too long to arrive.",
+                     *       "code": "body_too_slow"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 64 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Request Entity Too Large",
+                     *       "status": 413,
+                     *       "detail": "The body is larger than 64 KiB.",
+                     *       "code": "too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is of another media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "The body is of another media type.",
+                     *       "code": "unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resume: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PauseRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ControlPage"];
+                };
+            };
+            /** @description The body is not one JSON object. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "The body is not one JSON object.",
+                     *       "code": "malformed_body"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Request Timeout",
+                     *       "status": 408,
+                     *       "detail": "The body took too long to arrive.",
+                     *       "code": "body_too_slow"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 64 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Request Entity Too Large",
+                     *       "status": 413,
+                     *       "detail": "The body is larger than 64 KiB.",
+                     *       "code": "too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is of another media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "The body is of another media type.",
+                     *       "code": "unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    limit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LimitRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ControlPage"];
+                };
+            };
+            /** @description The body is not one JSON object. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "The body is not one JSON object.",
+                     *       "code": "malformed_body"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Request Timeout",
+                     *       "status": 408,
+                     *       "detail": "The body took too long to arrive.",
+                     *       "code": "body_too_slow"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 64 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Request Entity Too Large",
+                     *       "status": 413,
+                     *       "detail": "The body is larger than 64 KiB.",
+                     *       "code": "too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is of another media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "The body is of another media type.",
+                     *       "code": "unsupported_media_type"
                      *     }
                      */
                     "application/problem+json": components["schemas"]["Problem"];

@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"net/url"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -23,17 +24,17 @@ func newAuditCommand(p *command.Program) *cobra.Command {
 	flags.StringVar(&f.On, "on", "", "what was done to this order, event, caller or control")
 	flags.StringVar(&f.Via, "via", "", "what was done with this: api, console, cli or local")
 	flags.StringVar(&f.ID, "act", "", "each thing that the action with this id changed")
-	since := flags.String("since", "", "at or after this time (RFC 3339), or so long ago, as in 24h")
-	until := flags.String("until", "", "before this time (RFC 3339), or so long ago")
+	since := flags.String("since", "", "at or after this time: RFC 3339, a date, today, yesterday, or how long ago (1h, 2d)")
+	until := flags.String("until", "", "before this time, as in --since")
 	flags.IntVar(&f.Limit, "limit", 50, "actions of a page, 1 to 200")
 	all := flags.Bool("all", false, "all pages")
 	asCSV := flags.Bool("csv", false, "print CSV, all pages")
 	asJSON := command.JSONFlag(cmd)
 	command.Completes(cmd, "via", desk.Vias()...)
 	return command.Client(p, cmd, func(c command.Call) error {
-		given := params.Reader{Values: url.Values{"since": {*since}, "until": {*until}}}
-		f.Since = params.Read(&given, "since", command.TimeOrAgo("since"))
-		f.Until = params.Read(&given, "until", command.TimeOrAgo("until"))
+		given, now := params.Reader{Values: url.Values{"since": {*since}, "until": {*until}}}, time.Now()
+		f.Since = params.Read(&given, "since", params.Moment("since", now))
+		f.Until = params.Read(&given, "until", params.Moment("until", now))
 		err := given.Err()
 		if *asCSV && *asJSON {
 			err = errors.Join(err, errors.New("--csv and --json exclude each other"))

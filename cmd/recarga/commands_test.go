@@ -208,7 +208,7 @@ func TestCommands(t *testing.T) {
 	want(t, admin, command.ExitUsage, `^$`, `since: "soon" is not allowed`, "audit", "--since", "soon")
 	want(t, admin, command.ExitOK, `^$`, `^Nothing is paused`, "queue", "list")
 	want(t, admin, command.ExitUsage, `^$`, `KIND: "all" is not allowed`, "queue", "pause", "all", "--reason", "why")
-	want(t, admin, command.ExitUsage, `^$`, `name: an absent or empty value is not allowed`, "queue", "pause", "caller",
+	want(t, admin, command.ExitUsage, `^$`, `--name is not given; must be the name of the caller`, "queue", "pause", "caller",
 		"--reason", "why")
 	want(t, admin, command.ExitUsage, `^$`, `reason`, "queue", "pause", "purchases")
 	want(t, admin, command.ExitOK, `operator +MOVISTAR +paused +.* ana +maintenance +0`, `^$`, "queue", "pause", "operator",

@@ -199,8 +199,8 @@ func serveHeld(h *hold, next http.Handler, w http.ResponseWriter, r *http.Reques
 	}
 }
 
-// run does something of a request. Of one that may wait it is done by a goroutine of its own: its connection's has then
-// a stack that never grew, and of which there may be many.
+// run does something of a request. Of one that may wait it is done by a goroutine of its own: its connection's has
+// then a stack that never grew, and of which there may be many.
 func (h *hold) run(do func()) {
 	if !h.aside {
 		do()

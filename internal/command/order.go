@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/user"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -124,18 +123,4 @@ func RefusedFlags(err error, f topup.Fields) error {
 			Allowed: strings.TrimPrefix(w.Message, "must be ")})
 	}
 	return Usage(OfFlags(errors.Join(wrong...)))
-}
-
-// TimeOrAgo reads a time, or how long ago it was.
-func TimeOrAgo(name string) func(string) (time.Time, error) {
-	return func(s string) (time.Time, error) {
-		if ago, err := time.ParseDuration(s); err == nil && ago >= 0 {
-			return time.Now().Add(-ago), nil
-		}
-		at, err := time.Parse(time.RFC3339, s)
-		if err != nil {
-			err = &topup.FieldError{Field: name, Value: s, Allowed: "a time of RFC 3339, or a duration, as in 24h"}
-		}
-		return at, err
-	}
 }

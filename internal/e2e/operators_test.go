@@ -34,7 +34,7 @@ func TestOperators(t *testing.T) {
 		return o.Key
 	}
 	ana, luis := add("ana", "admin"), add("luis", "viewer")
-	if out := run(1, "operator", "add", "eva", "--role", "boss"); !strings.Contains(out, "viewer") {
+	if out := run(2, "operator", "add", "eva", "--role", "boss"); !strings.Contains(out, "viewer") {
 		t.Errorf("another role: %s", out)
 	}
 	place(t, p.client(), order("OP-1", "5500000051")) // declined

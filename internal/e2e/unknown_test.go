@@ -67,9 +67,13 @@ func TestUnknownIsSettledByAPerson(t *testing.T) {
 			t.Errorf("get: %s", shown.stdout)
 		}
 	}
-	if out := w.run(t, "resolve", "CHARGED", "--as", "paid", "--reason", " "); out.status != 2 ||
-		!strings.Contains(out.stderr, "outcome") || !strings.Contains(out.stderr, "reason") {
-		t.Errorf("wrong usage: %+v", out)
+	for wrong, args := range map[string][]string{
+		"--as": {"--as", "paid", "--reason", "said so"}, "reason": {"--as", "failed", "--reason", " "},
+	} {
+		out := w.run(t, append([]string{"resolve", "CHARGED"}, args...)...)
+		if out.status != 2 || !strings.Contains(out.stderr, wrong) {
+			t.Errorf("wrong %s: %+v", wrong, out)
+		}
 	}
 }
 

@@ -291,7 +291,7 @@ func testReadBack(t *testing.T, s store) {
 func everyFieldIsStored(t *testing.T, o topup.Order) {
 	t.Helper()
 	v, empty := reflect.ValueOf(o), []string{"Reason", "ProcessAt", "ExpiresAt", "NextAttemptAt", "WaitsFor",
-		"DisputedAt", "EndsAt", "CallbackURL", "Released", "Unclaimed"}
+		"DisputedAt", "EndsAt", "CallbackURL", "Released", "Unclaimed", "Conclusion"}
 	for i := range v.NumField() {
 		if name := v.Type().Field(i).Name; v.Field(i).IsZero() && !slices.Contains(empty, name) {
 			t.Errorf("%s was not read back: is it stored?", name)

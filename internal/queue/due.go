@@ -12,8 +12,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// asynq counts whole seconds and looks once a second for what is due, so that a task comes up to two seconds late, with
-// all others of its second. So a task that waits for longer than nearly is handed over early: its handler, which knows
+// asynq counts whole seconds and looks once a second for what is due, so that a task comes up to two seconds late,
+// with all others of its second. So a task that waits for longer than nearly is handed over early: its handler, which knows
 // the time of its order or event, asks to be run again then. Who hears of a time so near keeps it in this process, and
 // makes the task pending at that moment. Should the process end before, asynq does, at the next whole second.
 const (

@@ -10,8 +10,8 @@ final class Conclusion
 {
     public function __construct(
         /**
-         * `charged`, `not_charged` (both probably) or `cannot_tell`.
-         * @var 'charged'|'not_charged'|'cannot_tell'
+         * `charged`, `not_charged` (both probably) or `unclear`.
+         * @var 'charged'|'not_charged'|'unclear'
          */
         public readonly string $call,
         /**

@@ -76,8 +76,9 @@ final class Order
         public readonly string $updated_at,
         /**
          * Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its
-         * operator fails), `balance`, `login` (the distributor refuses our credentials); null when it does not.
-         * @var 'turn'|'pace'|'outage'|'balance'|'login'|null
+         * operator fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused
+         * its purchase); null when it does not.
+         * @var 'turn'|'pace'|'outage'|'balance'|'login'|'paused'|null
          */
         public readonly ?string $waits_for,
         public readonly ?Conclusion $conclusion = null,

@@ -39,8 +39,8 @@ class Attempt(_Attempt, total=False):
 
 
 class Conclusion(TypedDict):
-    # `charged`, `not_charged` (both probably) or `cannot_tell`.
-    call: Literal["charged", "not_charged", "cannot_tell"]
+    # `charged`, `not_charged` (both probably) or `unclear`.
+    call: Literal["charged", "not_charged", "unclear"]
     # The evidence, a line each.
     reasons: List[str]
 
@@ -149,8 +149,9 @@ class _Order(TypedDict):
     # When it changed last.
     updated_at: str
     # Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator
-    # fails), `balance`, `login` (the distributor refuses our credentials); null when it does not.
-    waits_for: Optional[Literal["turn", "pace", "outage", "balance", "login"]]
+    # fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase);
+    # null when it does not.
+    waits_for: Optional[Literal["turn", "pace", "outage", "balance", "login", "paused"]]
 
 
 class Order(_Order, total=False):
@@ -218,8 +219,9 @@ class _OrderDetails(TypedDict):
     # When it changed last.
     updated_at: str
     # Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator
-    # fails), `balance`, `login` (the distributor refuses our credentials); null when it does not.
-    waits_for: Optional[Literal["turn", "pace", "outage", "balance", "login"]]
+    # fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase);
+    # null when it does not.
+    waits_for: Optional[Literal["turn", "pace", "outage", "balance", "login", "paused"]]
 
 
 class OrderDetails(_OrderDetails, total=False):

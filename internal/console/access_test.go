@@ -46,7 +46,7 @@ func TestRolesInTheConsole(t *testing.T) {
 			b.send(method, path, "reason=x&outcome=failed&was=succeeded").want(http.StatusForbidden, "role "+role.String())
 			b.send(method, path+"?%zz", "%zz").want(http.StatusForbidden)
 		}
-		if want := map[access.Role]int{access.Viewer: 35, access.Operator: 13, access.Admin: 0}[role]; refused != want {
+		if want := map[access.Role]int{access.Viewer: 39, access.Operator: 13, access.Admin: 0}[role]; refused != want {
 			t.Errorf("%s: %d routes are refused, want %d", role, refused, want)
 		}
 		for at, offers := range map[string]string{

@@ -1,7 +1,6 @@
 package queue
 
 import (
-	"cmp"
 	"container/heap"
 	"context"
 	_ "embed"
@@ -13,9 +12,9 @@ import (
 )
 
 // asynq counts whole seconds and looks once a second for what is due, so that a task comes up to two seconds late,
-// with all others of its second. So a task that waits for longer than nearly is handed over early: its handler, which knows
-// the time of its order or event, asks to be run again then. Who hears of a time so near keeps it in this process, and
-// makes the task pending at that moment. Should the process end before, asynq does, at the next whole second.
+// with all others of its second. So a task that waits for longer than nearly is handed over early: its handler, which
+// knows the time of its order or event, asks to be run again then. Who hears of a time so near keeps it in this
+// process, and makes the task pending at that moment. Should the process end before, asynq does, at the next second.
 const (
 	// handOver is how long before its time asynq is to hand over a task. It takes up to a second.
 	handOver = 1500 * time.Millisecond
@@ -98,15 +97,13 @@ func (q *Queue) runDue(ctx context.Context) {
 	defer timer.Stop()
 	for {
 		due, wait := q.due.take()
-		slices.SortStableFunc(due, func(a, b dueTask) int { return cmp.Compare(a.queue, b.queue) })
-		for page := range slices.Chunk(due, duePage) {
-			for len(page) > 0 {
-				n := slices.IndexFunc(page, func(t dueTask) bool { return t.queue != page[0].queue })
-				if n < 0 {
-					n = len(page)
-				}
-				q.makePending(ctx, page[:n])
-				page = page[n:]
+		byQueue := map[string][]dueTask{}
+		for _, t := range due {
+			byQueue[t.queue] = append(byQueue[t.queue], t)
+		}
+		for _, tasks := range byQueue {
+			for page := range slices.Chunk(tasks, duePage) {
+				q.makePending(ctx, page)
 			}
 		}
 		if len(due) > 0 {

@@ -72,6 +72,8 @@ type scenario struct {
 	redeliver bool
 	// spite: the distributor charges what it calls unavailable, and a statement says so while the order waits.
 	spite bool
+	// expires: its time ends before the second attempt.
+	expires bool
 	// lost: the order was charged in a life of which a restored book knows nothing, and a statement says so before its
 	// checkout places it again.
 	lost bool
@@ -113,7 +115,7 @@ var scenarios = []scenario{
 		want: topup.StateSucceeded},
 	{name: "canceled", phone: "5537686666", cancel: true, request: func(r *topup.Request) { r.ProcessAt = in(time.Hour) },
 		want: topup.StateCanceled},
-	{name: "expired", phone: "5500000091", request: func(r *topup.Request) { r.ExpiresAt = in(time.Second) },
+	{name: "expired", phone: "5500000091", expires: true, request: func(r *topup.Request) { r.ExpiresAt = in(time.Second) },
 		want: topup.StateFailed},
 }
 
@@ -260,11 +262,14 @@ func (w *world) act(p *process) bool {
 	return false
 }
 
-// policy leaves time for a statement to come between two attempts, where there is one.
+// policy leaves time between two attempts: for a statement to come, where there is one, or for the order to end.
 func (w *world) policy() worker.Policy {
 	p := worker.Policy{Initial: 10 * time.Millisecond, Max: 50 * time.Millisecond, MaxAttempts: 5}
-	if w.spite {
+	switch {
+	case w.spite:
 		p.Initial, p.Max = time.Second, time.Second
+	case w.expires:
+		p.Initial, p.Max = time.Minute, time.Minute
 	}
 	return p
 }

@@ -5,7 +5,7 @@ import "testing"
 // Limits that hold for code which is no test.
 const (
 	longestFunction = 57
-	largestPackage  = 2600
+	largestPackage  = 2700
 )
 
 // TestLimits: no function and no package grows beyond what a person reads at once.

@@ -27,7 +27,10 @@ var excused = map[string]string{
 	"00012_line":      beforeRelease,
 	"00005_endpoints": beforeRelease, "00014_archive": beforeRelease, "00015_truth": beforeRelease,
 	"00022_callers": beforeRelease, "00024_held": beforeRelease,
-	"00028_feed": "its triggers fill columns and a table that are new",
+	"00028_feed":     "its triggers fill columns and a table that are new",
+	"00029_audit":    "its triggers keep a table that is new",
+	"00035_filters":  "it drops only what is left of an interrupted build of its own indexes",
+	"00036_evidence": "it drops only what is left of an interrupted build of its own index",
 }
 
 const beforeRelease = "the former release has it"

@@ -10,7 +10,8 @@ import (
 )
 
 var (
-	generateLine = regexp.MustCompile(`(?m)^//go:generate (?:env RECARGA_PROVE=1 )?go test (?:-timeout \w+ )?-run "?([^" ]+)"? \. -update$`)
+	generateLine = regexp.MustCompile(
+		`(?m)^//go:generate (?:env RECARGA_PROVE=1 )?go test (?:-timeout \w+ )?-run "?([^" ]+)"? \. -update$`)
 	testFunction = regexp.MustCompile(`(?m)^func (Test\w+)\(`)
 )
 

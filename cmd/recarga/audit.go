@@ -24,7 +24,8 @@ func newAuditCommand(p *command.Program) *cobra.Command {
 	flags.StringVar(&f.On, "on", "", "what was done to this order, event, caller or control")
 	flags.StringVar(&f.Via, "via", "", "what was done with this: api, console, cli or local")
 	flags.StringVar(&f.ID, "act", "", "each thing that the action with this id changed")
-	since := flags.String("since", "", "at or after this time: RFC 3339, a date, today, yesterday, or how long ago (1h, 2d)")
+	since := flags.String("since", "",
+		"at or after this time: RFC 3339, a date, today, yesterday, or how long ago (1h, 2d)")
 	until := flags.String("until", "", "before this time, as in --since")
 	flags.IntVar(&f.Limit, "limit", 50, "actions of a page, 1 to 200")
 	all := flags.Bool("all", false, "all pages")

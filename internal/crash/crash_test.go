@@ -115,7 +115,7 @@ var scenarios = []scenario{
 		want: topup.StateSucceeded},
 	{name: "canceled", phone: "5537686666", cancel: true, request: func(r *topup.Request) { r.ProcessAt = in(time.Hour) },
 		want: topup.StateCanceled},
-	{name: "expired", phone: "5500000091", expires: true, request: func(r *topup.Request) { r.ExpiresAt = in(time.Second) },
+	{name: "expired", phone: "5500000091", expires: true, request: func(r *topup.Request) { r.ExpiresAt = in(5 * time.Second) },
 		want: topup.StateFailed},
 }
 

@@ -14,8 +14,8 @@ import (
 
 // asynq counts whole seconds and looks once a second for what is due, so that a task comes up to two seconds late,
 // with all others of its second. So a task that waits for longer than nearly is handed over early: its handler, which
-// knows the time of its order or event, asks to be run again then. Who hears of a time so near keeps it in this process,
-// and makes the task pending at that moment. Should the process end before, asynq does, at the next whole second.
+// knows the time of its order or event, asks to be run again then. Who hears of a time so near keeps it in this
+// process, and makes the task pending at that moment. Should the process end before, asynq does, at the next second.
 const (
 	// handOver is how long before its time asynq is to hand over a task. It takes up to a second.
 	handOver = 1500 * time.Millisecond

@@ -65,8 +65,8 @@ func (w *Worker) Login(ctx context.Context) {
 // waitForLogin puts an order into the wait queue whose login was refused.
 func (w *Worker) waitForLogin(ctx context.Context, o topup.Order) (again time.Time) {
 	again, deferred := w.deferUntil(ctx, o)
-	if !deferred { // the credentials are accepted by now
-		again = time.Now()
+	if !deferred { // the credentials are accepted by now, or the admission has not heard yet that they are not
+		again = time.Now().Add(time.Second)
 	}
 	return again
 }

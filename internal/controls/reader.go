@@ -37,11 +37,12 @@ func NewReader(
 	if changed == nil {
 		changed = func(desk.Controls) {}
 	}
-	return &Reader{read: read, changed: changed, log: log}
+	paused := desk.Controls{{Kind: desk.PausePurchases}, {Kind: desk.PauseWebhooks}} // as long as nothing is known
+	return &Reader{read: read, changed: changed, log: log, known: paused}
 }
 
 // Now are the controls as they were a moment ago. Where the book does not answer, they are those that were known
-// before: a pause does not end by a fault.
+// before, and before anything was known all is paused: a pause does not end by a fault.
 func (r *Reader) Now(ctx context.Context) desk.Controls {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -51,7 +52,7 @@ func (r *Reader) Now(ctx context.Context) desk.Controls {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	latest, err := r.read(ctx)
-	if first := r.readAt.IsZero(); err == nil && (first || !latest.Equal(r.known)) {
+	if err == nil && !latest.Equal(r.known) {
 		r.known = latest
 		r.changed(latest)
 	}

@@ -1,7 +1,6 @@
 package queue
 
 import (
-	"cmp"
 	"container/heap"
 	"context"
 	_ "embed"
@@ -98,15 +97,13 @@ func (q *Queue) runDue(ctx context.Context) {
 	defer timer.Stop()
 	for {
 		due, wait := q.due.take()
-		slices.SortStableFunc(due, func(a, b dueTask) int { return cmp.Compare(a.queue, b.queue) })
-		for page := range slices.Chunk(due, duePage) {
-			for len(page) > 0 {
-				n := slices.IndexFunc(page, func(t dueTask) bool { return t.queue != page[0].queue })
-				if n < 0 {
-					n = len(page)
-				}
-				q.makePending(ctx, page[:n])
-				page = page[n:]
+		byQueue := map[string][]dueTask{}
+		for _, t := range due {
+			byQueue[t.queue] = append(byQueue[t.queue], t)
+		}
+		for _, tasks := range byQueue {
+			for page := range slices.Chunk(tasks, duePage) {
+				q.makePending(ctx, page)
 			}
 		}
 		if len(due) > 0 {

@@ -121,6 +121,9 @@ const (
 	// restrictionsFor is how long the restrictions are used that were read from the shared state, and oldRestrictions
 	// how old they are for no order: the release loop of the worker that leads reads them more often.
 	restrictionsFor, oldRestrictions = 250 * time.Millisecond, 750 * time.Millisecond
+	// idleControlsFor is how long the controls are used while no order waits and none comes: every idle worker asks the
+	// same database.
+	idleControlsFor = 10 * time.Second
 	// askAgain is the wait of an order for which nothing could be decided or recorded.
 	askAgain = time.Second
 )
@@ -148,7 +151,9 @@ type Control struct {
 	// readAt is when the restrictions were read. Their map is replaced, never changed.
 	readAt       time.Time
 	restrictions topup.Restrictions
-	controls     desk.Controls
+	// controls were read at controlsReadAt.
+	controls       desk.Controls
+	controlsReadAt time.Time
 	// changes counts what this worker changed in the outages, and sharing what of it is still being written: what was
 	// read of the shared state before a change was written is older than the change.
 	changes, sharing int

@@ -82,10 +82,13 @@ func wait(ctx context.Context, d time.Duration, joined <-chan struct{}) bool {
 
 // round releases the orders that may be bought now, and returns how long to wait for the next round.
 func (r *releaser) round(ctx context.Context) (pause time.Duration, err error) {
-	r.refresh(ctx)
+	r.refresh(ctx, idleControlsFor)
 	all, err := r.Queue.Waiting(ctx, oldest)
 	if err != nil {
 		return 0, err
+	}
+	if len(all) > 0 {
+		r.refresh(ctx, restrictionsFor)
 	}
 	for rank, p := range topup.Priorities() {
 		// Who waits for a pause to end keeps nobody behind them.

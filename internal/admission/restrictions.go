@@ -23,25 +23,36 @@ func (c *Control) currentRestrictions() topup.Restrictions {
 	return c.restrictions
 }
 
-// refresh reads the controls, and the shared state if what is known of it is old.
-func (c *Control) refresh(ctx context.Context) {
-	c.readControls(ctx)
-	if c.olderThan(restrictionsFor) {
+// refresh reads the shared state if what is known of it is old, and the controls if what is known of them is older than
+// that.
+func (c *Control) refresh(ctx context.Context, controlsFor time.Duration) {
+	restrictionsAge, controlsAge := c.ages()
+	if controlsAge > controlsFor {
+		c.readControls(ctx)
+	}
+	if restrictionsAge > restrictionsFor {
 		c.reread(ctx)
 	}
 	c.updateUnrestricted()
 }
 
-func (c *Control) olderThan(age time.Duration) bool {
+// ages are how long ago the restrictions and the controls were read; 0 for what there is not.
+func (c *Control) ages() (restrictions, controls time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return time.Since(c.readAt) > age
+	if c.SharedState != nil {
+		restrictions = time.Since(c.readAt)
+	}
+	if c.Controls != nil {
+		controls = time.Since(c.controlsReadAt)
+	}
+	return restrictions, controls
 }
 
 // inform has an order decided by what the workers know now, however long this one has rested. Without Redis it is
 // decided by what is known here, and only one order at a time waits for an answer.
 func (c *Control) inform(ctx context.Context) {
-	if c.SharedState == nil && c.Controls == nil || !c.olderThan(oldRestrictions) {
+	if max(c.ages()) <= oldRestrictions {
 		return
 	}
 	select {
@@ -51,23 +62,17 @@ func (c *Control) inform(ctx context.Context) {
 	}
 	defer func() { c.asking <- struct{}{} }()
 	if time.Since(c.askedAt) > oldRestrictions {
-		c.refresh(ctx)
+		c.refresh(ctx, restrictionsFor)
 		c.askedAt = time.Now()
 	}
 }
 
 // readControls reads what people have set.
 func (c *Control) readControls(ctx context.Context) {
-	if c.Controls == nil {
-		return
-	}
 	latest := c.Controls(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.controls = latest
-	if c.SharedState == nil {
-		c.readAt = time.Now()
-	}
+	c.controls, c.controlsReadAt = latest, time.Now()
 }
 
 // reread reads the shared state, and ends the recoveries that are over. Without Redis, what is known stays.

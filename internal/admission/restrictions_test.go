@@ -52,7 +52,7 @@ func TestPausesAreKept(t *testing.T) {
 				case 2:
 					time.Sleep(time.Duration(by.IntN(5000)) * time.Millisecond)
 				}
-				c.refresh(t.Context())
+				c.refresh(t.Context(), restrictionsFor)
 				buys := c.Admit(t.Context(), order(topup.PriorityHigh, 0)).Buy
 				now := time.Now()
 				if buys && now.Before(own) || !buys && !now.Before(own) && !now.Before(others) {

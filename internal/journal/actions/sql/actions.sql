@@ -22,6 +22,12 @@ SELECT id, kind, filter, outcome, forced, reason, asked_by, created_at, members,
 FROM bulk_actions
 WHERE id = $1 AND ready_at IS NOT NULL
 
+-- Who began it: the first that the audit has of it.
+-- name: starter
+SELECT by_whom, role, via, address, reason FROM audit
+WHERE target = $1 AND opens = 1
+ORDER BY key LIMIT 1
+
 -- name: actions
 SELECT id, kind, filter, outcome, forced, reason, asked_by, created_at, members, done, refused, stopped_at,
     stopped_by, ended_at

@@ -122,6 +122,11 @@ var scenes = map[string]scene{
 		[]string{`recarga_queue_paused{queue="topups"} 1x6`},
 		[]string{`recarga_queue_paused{queue="topups"} 1x4 0x9`},
 	},
+	"RecargaPaused": {
+		[]string{`recarga_pauses{kind="operator",instance="a"} 0x5 1x61`, `recarga_pauses{kind="operator",instance="b"} _x67`},
+		[]string{`recarga_pauses{kind="operator"} 1x58 0x9`, `recarga_pauses{kind="caller"} 0x58 1x9`,
+			`recarga_pauses{kind="purchases"} 1x67`}, // RecargaQueuePaused
+	},
 	"RecargaQueueUnserved": {
 		[]string{`recarga_queue_servers{queue="topups"} 0x3`, `recarga_queue_servers{queue="webhooks"} 1x3`},
 		[]string{`recarga_queue_servers{queue="topups",instance="a"} 0x9`,

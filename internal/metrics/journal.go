@@ -12,10 +12,12 @@ import (
 
 	"recarga/internal/journal"
 	"recarga/topup"
+	"recarga/topup/desk"
 	"recarga/webhook"
 )
 
 func (m *Metrics) defineJournal() {
+	m.pauses = m.desc(gauge, "recarga_pauses")
 	m.commitWrites = m.histograms(shared, "recarga_journal_commit_writes")
 	m.commitSeconds = m.histograms(quick, "recarga_journal_commit_seconds")
 	m.commitErrors = m.counters(alone(), "recarga_journal_commit_errors_total")
@@ -70,7 +72,7 @@ func (b book) read(metrics chan<- prometheus.Metric) {
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
 	defer cancel()
 	if err := errors.Join(b.readOrders(ctx, metrics), b.readEvents(ctx, metrics),
-		b.readBalance(ctx, metrics)); err != nil && !b.closed.Load() {
+		b.readBalance(ctx, metrics), b.readPauses(ctx, metrics)); err != nil && !b.closed.Load() {
 		b.log.Warn("orders not counted", "error", err)
 	}
 }
@@ -120,6 +122,22 @@ func (b book) readBalance(ctx context.Context, metrics chan<- prometheus.Metric)
 	}
 	show(metrics, b.m.balanceLow, truth(s.Low))
 	show(metrics, b.m.balanceDrift, float64(s.Drift)/100)
+	return nil
+}
+
+// readPauses counts by kind: the names of callers are no labels.
+func (b book) readPauses(ctx context.Context, metrics chan<- prometheus.Metric) error {
+	controls, err := b.journal.Controls(ctx)
+	if err != nil {
+		return err
+	}
+	count := map[desk.ControlKind]int{}
+	for _, c := range controls {
+		count[c.Kind]++
+	}
+	for _, kind := range desk.Pauses() {
+		show(metrics, b.m.pauses, float64(count[kind]), string(kind))
+	}
 	return nil
 }
 

@@ -58,7 +58,7 @@ type Metrics struct {
 	orders, unknownAge, dueAge, events, eventDueAge *prometheus.Desc
 	endpointsDisabled, endpointsFailing             *prometheus.Desc
 	waiting, outage, balance, balanceAt             *prometheus.Desc
-	undeliveredAge                                  *prometheus.Desc
+	undeliveredAge, pauses                          *prometheus.Desc
 	balanceLow, balanceDrift, disputed, disputedAge *prometheus.Desc
 	deferred, refused, rejected                     *prometheus.CounterVec
 	tasks, pendingAge, paused, servers, stuck       *prometheus.Desc

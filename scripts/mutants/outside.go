@@ -81,8 +81,6 @@ var outside = []change{
 	{bulk, "Set.New", "what has come since is settled unseen",
 		"if !known[string(m.Shown)] {", "if known[string(m.Shown)] {"},
 	{bulk, "Runner.page", "what is done to a member is nobody's action", "case ok:", "case ok && err != nil:"},
-	{bulk, "Runner.act", "an order that has changed since it was shown is settled",
-		"o.State == topup.StateUnknown && orderFingerprint(a.Action, o) != string(m.Shown)", "o.State == \"?\""},
 	{bulk, "ChooseEvents", "no filter means everything", "if f == (topup.EventFilter{}) {", `if f.State == "?" {`},
 	{bulk, "ChooseOrders", "orders of any state are resolved",
 		"if !slices.Contains(states, f.State) {", `if f.State == "?" {`},

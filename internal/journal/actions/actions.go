@@ -182,7 +182,7 @@ func (s *Log) FinishBulkPage(
 // EndBulk notes that an action is done, or has stopped.
 func (s *Log) EndBulk(ctx context.Context, id string, now time.Time) error {
 	return s.write(ctx, id, func(t *tables.Tx) error {
-		_, err := t.Exec(sqls.Get("end"), id, now.UnixMicro())
+		_, err := t.Exec(sqls.Get("end_action"), id, now.UnixMicro())
 		return err
 	})
 }

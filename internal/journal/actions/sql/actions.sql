@@ -58,7 +58,7 @@ WHERE action_id = $1 AND number = $2 AND finished_at IS NULL
 -- name: count
 UPDATE bulk_actions SET done = done + $2, refused = refused + $3 WHERE id = $1
 
--- name: end
+-- name: end_action
 UPDATE bulk_actions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL
 
 -- name: stop

@@ -108,10 +108,6 @@ AND +finished_at >= $8
 -- name: orders_finished_until
 AND +finished_at < $9
 
--- By their end: a time that is short has few of them.
--- name: orders_finished_within
-AND key IN (SELECT key FROM orders WHERE finished_at >= $8 AND finished_at < $9)
-
 -- name: orders_before
 AND (created_at, key) < ($10, $11)
 

@@ -49,7 +49,7 @@ func TestControlsPages(t *testing.T) {
 	}
 	o := s.placed("WAITS", ana, time.Now())
 	must(t, s.journal.Defer(t.Context(), o.ID, 0, topup.WaitPaused, time.Now()))
-	b.get("/console/controls").want(200, "operator MOVISTAR", "<td class=\"num\">1</td>", "rate 100/m")
+	b.get("/console/controls").want(200, "operator MOVISTAR", `data-label="Orders that wait">1</td>`, "rate 100/m")
 	b.get("/console/").want(200, "Operator MOVISTAR paused", "1 order waits", "The rate is limited to 100/m",
 		`Purchases <span class="badge bad">deferred<`)
 	// Each asks with what it touches: what waits now, whatever it waits for.

@@ -110,7 +110,8 @@ func (c *Console) askBulk(
 		return err
 	}
 	v := bulkView{
-		Action: ask.Action, Filter: ask.Filter, Count: set.Count(), Amount: set.Amount(), Callers: set.Callers(), Seal: seal, Wrong: wrong,
+		Action: ask.Action, Filter: ask.Filter, Count: set.Count(), Amount: set.Amount(), Callers: set.Callers(),
+		Seal: seal, Wrong: wrong,
 	}
 	for _, name := range namesOf(ask.Action) {
 		v.Parts = append(v.Parts, filterPart{name, ask.Filter.Get(name)})
@@ -122,8 +123,8 @@ func (c *Console) askBulk(
 	return nil
 }
 
-// bulk has done what was confirmed, to exactly what was shown: when others match now, or what was shown has changed, it
-// does nothing and asks again. What matches no more is left out. It goes on whoever leaves.
+// bulk has done what was confirmed, to exactly what was shown: when others match now, or what was shown has changed,
+// it does nothing and asks again. What matches no more is left out. It goes on whoever leaves.
 func (c *Console) bulk(action topup.BulkKind) page {
 	return func(w http.ResponseWriter, r *http.Request, who operator) error {
 		reason, err := reasonOf(r)

@@ -29,14 +29,15 @@ func (l listed) String() string { return strings.Join(l, "\n") }
 // their beginning: of a longer one they may be too many.
 const narrowEnd = 6 * time.Hour
 
-// list is the statement of the filter's orders, but for its cursor and the latest time of creation, and without an order
-// or an end.
+// list is the statement of the filter's orders, but for its cursor and the latest time of creation, and without an
+// order or an end.
 func (f Filter) list(w words) listed {
 	open := f.State != "" && !f.State.Final()
 	few := open || f.Disputed || f.TransactionID != "" || f.Phone.Digits() != "" || f.WaitsFor != ""
-	rare := f.Code != "" && f.Code != topup.CodeApproved && !few && f.Metadata.Name == "" // what an index of codes leads to
-	failed := f.Reason != "" && !few && !rare && f.Metadata.Name == ""                    // what an index of reasons leads to
-	few = few || rare || failed || f.Metadata.Name != ""
+	few = few || f.Metadata.Name != ""
+	rare := f.Code != "" && f.Code != topup.CodeApproved && !few // what an index of codes leads to
+	failed := f.Reason != "" && !few && !rare                    // what an index of reasons leads to
+	few = few || rare || failed
 	l := listed{sqls.Get("list_orders")}
 	if f.labeled() {
 		l = listed{sqls.Get("list_labeled")}
@@ -89,8 +90,9 @@ func (f Filter) args(from tables.Place, limit int) []any {
 	}
 }
 
-// newest is the statement of a page of the filter's orders, the newest first, that come before a place. It has no other
-// condition for the latest time of creation: PostgreSQL would begin at the place, and think that fewer orders meet both.
+// newest is the statement of a page of the filter's orders, the newest first, that come before a place. It has no
+// other condition for the latest time of creation: PostgreSQL would take the wider one of both for where to begin, and
+// think that fewer orders meet both.
 func (f Filter) newest(w words) string {
 	if f.labeled() {
 		return append(f.list(w), sqls.Get("labeled_before"), sqls.Get("newest_labeled")).String()

@@ -38,6 +38,16 @@ type bulkView struct {
 // filterPart is a part of a filter; without a Value it chooses nothing.
 type filterPart struct{ Name, Value string } // as in the query
 
+// Any are the names of the parts that chose nothing.
+func (v bulkView) Any() (names []string) {
+	for _, p := range v.Parts {
+		if p.Value == "" {
+			names = append(names, p.Name)
+		}
+	}
+	return names
+}
+
 // Back is the list.
 func (v bulkView) Back() string {
 	if v.Action == topup.BulkRedeliver {
@@ -46,8 +56,8 @@ func (v bulkView) Back() string {
 	return address(v.Filter, "orders")
 }
 
-// chosenIDs are the rows of a list that were chosen one by one.
-const chosenIDs = "id[]"
+// chosenIDs are the rows of a list that were chosen one by one, and chosenPart what they are called.
+const chosenIDs, chosenPart = "id[]", "chosen"
 
 // namesOf are those of an action's filter.
 func namesOf(action topup.BulkKind) []string {
@@ -100,20 +110,21 @@ func (c *Console) askBulk(
 		return err
 	}
 	v := bulkView{
-		Action: ask.Action, Filter: ask.Filter, Count: set.Count(), Amount: set.Amount(), Callers: set.Callers(), Seal: seal, Wrong: wrong,
+		Action: ask.Action, Filter: ask.Filter, Count: set.Count(), Amount: set.Amount(), Callers: set.Callers(),
+		Seal: seal, Wrong: wrong,
 	}
 	for _, name := range namesOf(ask.Action) {
 		v.Parts = append(v.Parts, filterPart{name, ask.Filter.Get(name)})
 	}
 	if ids := ask.Filter[chosenIDs]; len(ids) > 0 {
-		v.Parts = []filterPart{{"chosen", strings.Join(ids, ", ")}}
+		v.Parts = []filterPart{{chosenPart, strings.Join(ids, ", ")}}
 	}
 	c.show(w, r, status, "bulk", view{Title: title(string(ask.Action)) + " all", Data: v})
 	return nil
 }
 
-// bulk has done what was confirmed, to exactly what was shown: when others match now, or what was shown has changed, it
-// does nothing and asks again. What matches no more is left out. It goes on whoever leaves.
+// bulk has done what was confirmed, to exactly what was shown: when others match now, or what was shown has changed,
+// it does nothing and asks again. What matches no more is left out. It goes on whoever leaves.
 func (c *Console) bulk(action topup.BulkKind) page {
 	return func(w http.ResponseWriter, r *http.Request, who operator) error {
 		reason, err := reasonOf(r)
@@ -211,7 +222,11 @@ func (c *Console) bulkActionPage(w http.ResponseWriter, r *http.Request, _ opera
 		return err
 	}
 	for _, name := range slices.Sorted(maps.Keys(filter)) {
-		v.Parts = append(v.Parts, filterPart{name, strings.Join(filter[name], ", ")})
+		one := filterPart{name, strings.Join(filter[name], ", ")}
+		if name == chosenIDs {
+			one.Name = chosenPart
+		}
+		v.Parts = append(v.Parts, one)
 	}
 	v.List = bulkView{Action: a.Action, Filter: consoleQuery(filter)}.Back()
 	c.show(w, r, http.StatusOK, "bulkaction", view{Title: title(string(a.Action)) + " all", Live: v.Running, Data: v})

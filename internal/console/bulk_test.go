@@ -60,7 +60,7 @@ const ofLuis = "/console/bulk/resolve?state=unknown&phone=8112345678"
 func TestBulkResolve(t *testing.T) {
 	s, b := sealed(t)
 	before := s.book()
-	seal := b.get(ofLuis).want(200, ">2 ", "<dt>phone</dt><dd>8112345678</dd>", "<dt>caller</dt><dd>any</dd>",
+	seal := b.get(ofLuis).want(200, ">2 ", "<dt>phone</dt><dd>8112345678</dd>", "<dt>any</dt><dd>disputed, caller, product, code,",
 		"shop (2)").asked()
 	b.post("/console/bulk/resolve", "seal", seal, "outcome", "failed").want(http.StatusUnprocessableEntity, "Say why")
 	b.post("/console/bulk/resolve", "seal", seal, "outcome", "none", "reason", "x").want(http.StatusUnprocessableEntity,

@@ -42,6 +42,10 @@ type Journal interface {
 	// Conclude adds to orders that are unknown what the evidence says of them.
 	Conclude(ctx context.Context, orders []topup.Order) error
 	Overview(ctx context.Context, now time.Time, over search.Range) (search.Overview, error)
+	// Unbought are the orders that wait to be bought, by caller and product.
+	Unbought(ctx context.Context) ([]search.Unbought, error)
+	// CountEvents counts the events that are pending, and those that are exhausted.
+	CountEvents(ctx context.Context) (map[topup.EventState]int64, error)
 	// EndpointsHealth has the endpoints that fail or are disabled.
 	EndpointsHealth(ctx context.Context) (map[topup.EndpointAddress]topup.EndpointHealth, error)
 	// Balance is the latest that the workers recorded; At is zero before there is one.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"recarga/internal/controls"
+	"recarga/internal/known"
 	"recarga/tasks"
 	"recarga/topup"
 	"recarga/topup/desk"
@@ -68,8 +69,36 @@ const bySettings = "default"
 // controlView asks before something is paused, resumed or limited.
 type controlView struct {
 	desk.Control
-	// Action is what is asked about.
-	Action controlAction
+	// Action is what is asked about, and Touched what waits now that it acts on.
+	Action  controlAction
+	Touched known.Figure[touched]
+}
+
+// touched is what a pause, its end or a limit acts on.
+type touched struct {
+	// Webhooks: it acts on events, and on no orders.
+	Webhooks bool
+	// Count is how many of them wait, and Amount what the orders buy.
+	Count  int64
+	Amount topup.Amount
+}
+
+// touched reads what waits now that a control is of.
+func (c *Console) touched(r *http.Request, of desk.Control) known.Figure[touched] {
+	return seen(r.Context(), c, "what waits", func() (t touched, err error) {
+		if of.Kind == desk.PauseWebhooks {
+			events, err := c.cfg.Journal.CountEvents(r.Context())
+			return touched{Webhooks: true, Count: events[topup.EventPending]}, err
+		}
+		all, err := c.cfg.Journal.Unbought(r.Context())
+		for _, u := range all {
+			if _, paused := (desk.Controls{of}).PurchasePause(u.Caller, u.Product); paused || of.Kind.IsLimit() {
+				t.Count += u.Count
+				t.Amount += u.Amount
+			}
+		}
+		return t, err
+	})
 }
 
 // What is the action in words.
@@ -116,6 +145,7 @@ func (c *Console) controlPage(w http.ResponseWriter, r *http.Request, _ operator
 	if err != nil {
 		return err
 	}
+	v.Touched = c.touched(r, v.Control)
 	c.show(w, r, http.StatusOK, "control", view{Title: v.What(), Data: v})
 	return nil
 }
@@ -169,9 +199,10 @@ func pauseOf(queue string) desk.ControlKind {
 
 // switchView asks before a queue is paused or resumed.
 type switchView struct {
-	// Queue is its name, and Action what is asked about.
-	Queue  string
-	Action controlAction
+	// Queue is its name, Action what is asked about, and Touched what waits now that it acts on.
+	Queue   string
+	Action  controlAction
+	Touched known.Figure[touched]
 }
 
 func (c *Console) queuePage(w http.ResponseWriter, r *http.Request, _ operator) error {
@@ -179,6 +210,7 @@ func (c *Console) queuePage(w http.ResponseWriter, r *http.Request, _ operator) 
 	if err != nil {
 		return err
 	}
+	v.Touched = c.touched(r, desk.Control{Kind: pauseOf(v.Queue)})
 	c.show(w, r, http.StatusOK, "queue", view{Title: title(string(v.Action)) + " " + v.Queue, Data: v})
 	return nil
 }

@@ -51,8 +51,27 @@ func TestControlsPages(t *testing.T) {
 	}
 	o := s.placed("WAITS", ana, time.Now())
 	must(t, s.journal.Defer(t.Context(), o.ID, 0, topup.WaitPaused, time.Now()))
-	b.get("/console/controls").want(200, "operator MOVISTAR", "<td class=\"num\">1</td>", "rate 100/m")
-	b.get("/console/").want(200, "Operator MOVISTAR paused", "1 order waits", "The rate is limited to 100/m")
+	b.get("/console/controls").want(200, "operator MOVISTAR", `data-label="Orders that wait">1</td>`, "rate 100/m")
+	b.get("/console/").want(200, "Operator MOVISTAR paused", "1 order waits", "The rate is limited to 100/m",
+		`Purchases <span class="badge bad">deferred<`)
+	// Each asks with what it touches: what waits now, whatever it waits for.
+	s.placed("QUEUED", luis, time.Now())
+	s.held("DOUBT", luis, time.Now(), time.Second)
+	for question, touches := range map[string]string{
+		"resume?kind=operator&name=MOVISTAR": ">2 <small>orders wait now, of 100 MXN",
+		"pause?kind=operator&name=TELCEL":    ">0 <small>orders wait now", "pause?kind=caller&name=shop": ">2 <small>orders",
+		"pause?kind=caller&name=kiosk": ">0 <small>orders", "pause?kind=purchases": ">2 <small>orders",
+		"limit?kind=rate&value=5/s": ">2 <small>orders wait now", "pause?kind=webhooks": ">1 <small>event waits to be delivered now",
+	} {
+		b.get("/console/controls/"+question).want(200, touches)
+	}
+	b.get("/console/queues/topups/pause").want(200, ">2 <small>orders wait now, of 100 MXN")
+	b.post(pause, "kind", "purchases", "reason", "an alarm").to("/console/controls")
+	paused := b.get("/console/").want(200, "All purchases paused", `Purchases <span class="badge bad">paused<`)
+	if strings.Contains(paused.body, "Queue topups is paused") {
+		t.Error("one pause is two alarms")
+	}
+	b.post("/console/controls/resume", "kind", "purchases", "reason", "over").to("/console/controls")
 	b.post("/console/controls/resume", "kind", "operator", "name", "MOVISTAR", "reason", "over").to("/console/controls")
 	b.post(limit, "kind", "rate", "value", "default", "reason", "over").to("/console/controls")
 	if got := set(); got != nil {
@@ -66,6 +85,7 @@ func TestResumePastTheBook(t *testing.T) {
 	s := open(t)
 	b := s.enter()
 	must(t, s.queue.Pause(t.Context(), "topups"))
+	b.get("/console/").want(200, "Queue topups is paused", `Purchases <span class="badge bad">paused<`)
 	b.post("/console/queues/topups/resume", "reason", "it was forgotten").to("/console/")
 	all, err := s.queue.Glance(t.Context())
 	must(t, err)

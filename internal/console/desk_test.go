@@ -64,7 +64,7 @@ func TestChosenRows(t *testing.T) {
 	}
 	chosen := "/console/bulk/resolve?" + url.Values{"id[]": {"A", "C"}}.Encode()
 	seal := b.get(chosen).want(200, ">2 <small>orders of 100", "<dt>chosen</dt><dd>A, C</dd>").asked()
-	b.confirm("resolve", seal).finished(s, b).want(200, ">2 <small>of 2 done<", "id[] A, C")
+	b.confirm("resolve", seal).finished(s, b).want(200, ">2 <small>of 2 done<", "chosen A, C")
 	s.wantState("A", topup.StateFailed)
 	s.wantState("B", topup.StateUnknown)
 	s.wantState("C", topup.StateFailed)

@@ -50,6 +50,39 @@ type glance struct {
 	Rate string
 }
 
+// Purchasing says in a word whether purchases are made: not known, paused (all of them), deferred (some of them), or
+// running.
+func (g glance) Purchasing() string {
+	purchases, set, queues := g.Purchases.Read(), g.Controls.Read(), g.Queues.Read()
+	if purchases == nil || set == nil || queues == nil {
+		return "not known"
+	}
+	state := "running"
+	if purchases.Deferred() {
+		state = "deferred"
+	}
+	for _, c := range *set {
+		switch {
+		case c.Kind == desk.PausePurchases:
+			return "paused"
+		case !c.Kind.IsLimit() && c.Kind != desk.PauseWebhooks:
+			state = "deferred"
+		}
+	}
+	for _, q := range *queues {
+		if q.Queue == tasks.QueueTopups && q.Paused {
+			return "paused"
+		}
+	}
+	return state
+}
+
+// Explained reports whether a pause that somebody has set says why a queue is paused.
+func (g glance) Explained(queue string) bool {
+	set := g.Controls.Read()
+	return set != nil && slices.ContainsFunc(*set, func(c desk.ControlStanding) bool { return c.Kind == pauseOf(queue) })
+}
+
 // ordersGlance is what the journal says of orders and events.
 type ordersGlance struct {
 	search.Overview

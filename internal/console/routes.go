@@ -43,7 +43,10 @@ func (c *Console) table() []route {
 		{pattern: "POST " + Path + "/login", page: c.login, form: []string{"next", "name", "key"}},
 		{pattern: "POST " + Path + "/logout", page: c.logout},
 		{pattern: "GET " + Path + "/{$}", page: c.overview, query: []string{"range"}},
-		{pattern: "GET " + Path + "/orders", page: c.orders, query: append([]string{"q", "cursor", "newer"}, filterNames...)},
+		{
+			pattern: "GET " + Path + "/orders", page: c.orders,
+			query: append([]string{"q", "cursor", "newer"}, filterNames...),
+		},
 		{pattern: "GET " + Path + "/follow", page: c.follow, query: []string{"order"}},
 		{pattern: "GET " + Path + "/suggest", page: c.suggest, query: []string{"q"}},
 		{pattern: "POST " + Path + "/zone", page: c.chooseZone, form: []string{"zone", "back"}},

@@ -23,9 +23,9 @@ import (
 	"recarga/topup"
 )
 
-// screenshots is where the browser test leaves the pictures that the documents show; empty: nowhere. docs/console.md
-// has the command.
-var screenshots = os.Getenv("RECARGA_SCREENSHOTS")
+// screenshots is where the browser tests leave the pictures that the documents show, and pictures where those of every
+// page go; empty: nowhere. docs/console.md has the commands.
+var screenshots, pictures = os.Getenv("RECARGA_SCREENSHOTS"), os.Getenv("RECARGA_PICTURES")
 
 // TestConsoleInABrowser walks from the login to a resolved order in Chromium, on a desk and on a telephone, in
 // light and dark. No page may break its content security policy, log an error, or be wider than the screen.
@@ -84,7 +84,7 @@ func TestConsoleInABrowser(t *testing.T) {
 				chromedp.WaitVisible(".alert.done"))
 			b.sees("Resolved.", "by Ana: not in the statement of 23 November")
 			for _, path := range []string{"/console/events", "/console/callers", "/console/queues/topups/pause"} {
-				b.do(path, chromedp.Navigate(b.url+path), chromedp.WaitVisible("h1"))
+				b.do(path, chromedp.Navigate(b.url+path), chromedp.WaitVisible("main h1"))
 				b.fits(path)
 			}
 			b.clean() // what follows is asynq's page, not ours
@@ -192,13 +192,14 @@ func browse(t *testing.T, chromium, url string, width, height int64, dark bool) 
 	t.Cleanup(cancel)
 	ctx, cancel := chromedp.NewContext(allocator)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, patience)
-	t.Cleanup(cancel)
 	b := &browser{t: t, ctx: ctx, url: url}
 	chromedp.ListenTarget(ctx, b.listen)
 	scheme := "light"
 	if dark {
 		scheme = "dark"
+	}
+	if err := chromedp.Run(ctx); err != nil { // it lives as long as the context that it is started with
+		t.Fatal(err)
 	}
 	b.do("start", chromedp.EmulateViewport(width, height), log.Enable(),
 		emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: scheme}}))
@@ -231,7 +232,9 @@ func (b *browser) clean() {
 
 func (b *browser) do(what string, actions ...chromedp.Action) {
 	b.t.Helper()
-	if err := chromedp.Run(b.ctx, actions...); err != nil {
+	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	defer cancel()
+	if err := chromedp.Run(ctx, actions...); err != nil {
 		b.t.Fatalf("%s: %v", what, err)
 	}
 }
@@ -241,7 +244,7 @@ func (b *browser) sees(texts ...string) {
 	b.t.Helper()
 	var body string
 	testkit.Eventually(b.t, patience, func() bool {
-		b.do("read", chromedp.Evaluate(`document.body.innerText`, &body))
+		b.do("read", chromedp.Evaluate(`document.body?.innerText ?? ""`, &body))
 		for _, text := range texts {
 			if !strings.Contains(body, text) {
 				return false
@@ -266,17 +269,30 @@ func (b *browser) fits(what string) {
 func (b *browser) picture(what string) {
 	b.t.Helper()
 	b.fits(what)
-	if screenshots == "" || b.name != "desk" && what != "overview" {
+	switch {
+	case b.name != "desk" && what != "overview":
+	case what == "overview" && b.name == "desk":
+		b.keepAll(screenshots, what+"-"+b.name)
+	default:
+		b.keep(screenshots, what+"-"+b.name, chromedp.CaptureScreenshot)
+	}
+}
+
+// keepAll writes a picture of the whole page, below the window's edge too.
+func (b *browser) keepAll(folder, name string) {
+	b.t.Helper()
+	b.keep(folder, name, func(png *[]byte) chromedp.Action { return chromedp.FullScreenshot(png, 100) })
+}
+
+// keep writes a picture, if there is a folder for it.
+func (b *browser) keep(folder, name string, shoot func(png *[]byte) chromedp.Action) {
+	b.t.Helper()
+	if folder == "" {
 		return
 	}
 	var png []byte
-	shoot := chromedp.CaptureScreenshot(&png)
-	if what == "overview" && b.name == "desk" { // the whole page, below the window's edge too
-		shoot = chromedp.FullScreenshot(&png, 100)
-	}
-	b.do("picture", shoot)
-	name := filepath.Join(screenshots, what+"-"+b.name+".png")
-	if err := os.WriteFile(name, png, 0o644); err != nil {
+	b.do("picture", shoot(&png))
+	if err := os.WriteFile(filepath.Join(folder, name+".png"), png, 0o644); err != nil {
 		b.t.Fatal(err)
 	}
 }

@@ -95,7 +95,7 @@ BulkStarter OpenBulks Released Caller CallerByKey Callers CheckArchive Close Con
 CountLeaving Details DisabledEndpoints Disputed Due DueEvents Conclude Conclusion EndpointHealth EndpointsHealth
 Events Export FailingEndpoints Feed FeedEnds Find FindPart Held Waiting WaitingByPriority List OldestUndelivered
 OldestUnknown OpenByCaller Order Overdue Overview Page PageBefore PausedOrders Operator OperatorByKey Operators Ping
-Present Risks SessionEnded Sold Standings Versions`)
+Present Risks SessionEnded Sold Standings Unbought Versions`)
 
 // TestEveryWriteIsCutOff: no method that writes is missing among the changes.
 func TestEveryWriteIsCutOff(t *testing.T) {

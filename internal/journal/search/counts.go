@@ -24,6 +24,24 @@ func (r *Reader) OpenByCaller(ctx context.Context) (map[string]int, error) {
 	return tables.Counted[string, int](ctx, r.db, sqls.Get("open_by_caller"))
 }
 
+// Unbought are the orders of a caller and product that wait, for whatever, to be bought.
+type Unbought struct {
+	// Caller placed them, and Product is what they buy.
+	Caller, Product string
+	// Count is how many they are, and Amount what they buy together.
+	Count  int64
+	Amount topup.Amount
+}
+
+// Unbought are all orders that wait to be bought, those that are scheduled as well. It reads the orders that are not
+// final, and no others.
+func (r *Reader) Unbought(ctx context.Context) ([]Unbought, error) {
+	return tables.List(ctx, r.db, func(row tables.Scanner) (u Unbought, err error) {
+		err = row.Scan(&u.Caller, &u.Product, &u.Count, &u.Amount)
+		return u, err
+	}, sqls.Get("unbought"))
+}
+
 // OldestUnknown is since when the order is held that has been held as unknown for longest; zero when
 // none is.
 func (r *Reader) OldestUnknown(ctx context.Context) (time.Time, error) {

@@ -59,7 +59,7 @@ func (r *Reader) exportPage(
 	ctx context.Context, f Filter, parts Parts, after tables.Place,
 ) (page []topup.Details, next tables.Place, newest int64, err error) {
 	err = r.db.Snapshot(ctx, func(t *sql.Tx) error {
-		records, err := tables.Query(ctx, t, tables.ScanOrder, f.oldest(), f.args(after, exportPage)...)
+		records, err := tables.Query(ctx, t, tables.ScanOrder, f.oldest(r.db.Words), f.args(after, exportPage)...)
 		if err != nil {
 			return err
 		}

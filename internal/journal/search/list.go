@@ -5,8 +5,12 @@ import (
 	"time"
 
 	"recarga/internal/journal/tables"
+	"recarga/internal/sqlfile"
 	"recarga/topup"
 )
+
+// words chooses a statement's words for an engine, as tables.DB does.
+type words func(sqlfile.Engines) string
 
 // listed is a list's statement, composed of whole sections of sql/list.sql, whose parameters have the same numbers in
 // every list. TestPlans says which index each is planned by.
@@ -25,13 +29,15 @@ func (l listed) String() string { return strings.Join(l, "\n") }
 // their beginning: of a longer one they may be too many.
 const narrowEnd = 6 * time.Hour
 
-// list is the statement of the filter's orders, but for its cursor, and without an order or an end.
-func (f Filter) list() listed {
+// list is the statement of the filter's orders, but for its cursor and the latest time of creation, and without an
+// order or an end.
+func (f Filter) list(w words) listed {
 	open := f.State != "" && !f.State.Final()
 	few := open || f.Disputed || f.TransactionID != "" || f.Phone.Digits() != "" || f.WaitsFor != ""
-	rare := f.Code != "" && f.Code != topup.CodeApproved && !few && f.Metadata.Name == "" // what an index of codes leads to
-	failed := f.Reason != "" && !few && !rare && f.Metadata.Name == ""                    // what an index of reasons leads to
-	few = few || rare || failed || f.Metadata.Name != ""
+	few = few || f.Metadata.Name != ""
+	rare := f.Code != "" && f.Code != topup.CodeApproved && !few // what an index of codes leads to
+	failed := f.Reason != "" && !few && !rare                    // what an index of reasons leads to
+	few = few || rare || failed
 	l := listed{sqls.Get("list_orders")}
 	if f.labeled() {
 		l = listed{sqls.Get("list_labeled")}
@@ -52,10 +58,9 @@ func (f Filter) list() listed {
 	l.where(f.Phone.Digits() != "", sqls.Get("orders_of_phone"))
 	l.where(f.Product != "", sqls.Get("orders_of_product"))
 	l.where(!f.Since.IsZero(), sqls.Get("orders_since"))
-	l.where(!f.Until.IsZero() || !f.FinishedUntil.IsZero(), sqls.Get("orders_until"))
 	narrow := !f.FinishedSince.IsZero() && !f.FinishedUntil.IsZero() &&
 		f.FinishedUntil.Sub(f.FinishedSince) <= narrowEnd && !few
-	l.where(narrow, sqls.Get("orders_finished_within"))
+	l.where(narrow, w(sqls.Engines("orders_finished_within")))
 	l.where(!narrow && !f.FinishedSince.IsZero(), sqls.Get("orders_finished_since"))
 	l.where(!narrow && !f.FinishedUntil.IsZero(), sqls.Get("orders_finished_until"))
 	return l
@@ -85,20 +90,24 @@ func (f Filter) args(from tables.Place, limit int) []any {
 	}
 }
 
-// newest is the statement of a page of the filter's orders, the newest first, that come before a place.
-func (f Filter) newest() string {
+// newest is the statement of a page of the filter's orders, the newest first, that come before a place. It has no
+// other condition for the latest time of creation: PostgreSQL would take the wider one of both for where to begin, and
+// think that fewer orders meet both.
+func (f Filter) newest(w words) string {
 	if f.labeled() {
-		return append(f.list(), sqls.Get("labeled_before"), sqls.Get("newest_labeled")).String()
+		return append(f.list(w), sqls.Get("labeled_before"), sqls.Get("newest_labeled")).String()
 	}
-	return append(f.list(), sqls.Get("orders_before"), sqls.Get("newest_orders")).String()
+	return append(f.list(w), sqls.Get("orders_before"), sqls.Get("newest_orders")).String()
 }
 
 // oldest is the statement of a page of the filter's orders, the oldest first, behind a place.
-func (f Filter) oldest() string {
+func (f Filter) oldest(w words) string {
+	l := f.list(w)
+	l.where(!f.Until.IsZero() || !f.FinishedUntil.IsZero(), sqls.Get("orders_until"))
 	if f.labeled() {
-		return append(f.list(), sqls.Get("labeled_after"), sqls.Get("oldest_labeled")).String()
+		return append(l, sqls.Get("labeled_after"), sqls.Get("oldest_labeled")).String()
 	}
-	return append(f.list(), sqls.Get("orders_after"), sqls.Get("oldest_orders")).String()
+	return append(l, sqls.Get("orders_after"), sqls.Get("oldest_orders")).String()
 }
 
 // labeled reports whether what callers noted leads to the orders: but where something else leads to few of them.

@@ -139,7 +139,7 @@ func (r *Reader) PageBefore(ctx context.Context, f Filter) (page Page, err error
 	if err != nil {
 		return page, err
 	}
-	records, err := tables.List(ctx, r.db, tables.ScanOrder, f.oldest(), f.args(after, f.Limit+1)...)
+	records, err := tables.List(ctx, r.db, tables.ScanOrder, f.oldest(r.db.Words), f.args(after, f.Limit+1)...)
 	if err != nil {
 		return page, err
 	}
@@ -162,14 +162,19 @@ func (r *Reader) Page(ctx context.Context, f Filter) (page Page, err error) {
 		f.Limit = pageLength
 	}
 	f.Limit = min(f.Limit, LongestPage)
-	before := tables.Place{At: math.MaxInt64, Key: math.MaxInt64}
+	_, until := f.created()
+	before := tables.Place{At: until}
 	if f.Cursor != "" {
-		if before, err = parseCursor(f.Cursor); err != nil {
+		last, err := parseCursor(f.Cursor)
+		if err != nil {
 			return page, err
+		}
+		if last.At < until {
+			before = last
 		}
 	}
 	// One more than the page has, to know whether there is a next.
-	records, err := tables.List(ctx, r.db, tables.ScanOrder, f.newest(), f.args(before, f.Limit+1)...)
+	records, err := tables.List(ctx, r.db, tables.ScanOrder, f.newest(r.db.Words), f.args(before, f.Limit+1)...)
 	if err != nil {
 		return page, err
 	}

@@ -136,6 +136,10 @@ func TestPlans(t *testing.T) {
 				{}, {Since: at}, {Until: at}, {Since: at, Until: at.Add(time.Minute)}, {FinishedSince: at},
 				{State: topup.StateSucceeded}, {Product: "MOVISTAR_TAE"}, {Code: topup.CodeApproved},
 			},
+			"orders_finished": {
+				{FinishedSince: at, FinishedUntil: at.Add(time.Minute)},
+				{FinishedSince: at, FinishedUntil: at.Add(time.Minute), State: topup.StateSucceeded},
+			},
 			"orders_caller":      {{Caller: "shop-1"}, {Caller: "shop-1", Since: at}},
 			"orders_phone":       {{Phone: phone}, {Phone: phone, Caller: "shop-1", Code: "51", Reason: topup.ReasonDeclined}},
 			"orders_transaction": {{TransactionID: "TXN-1234"}, {Caller: "shop-34", TransactionID: "TXN-1234"}},
@@ -151,7 +155,7 @@ func TestPlans(t *testing.T) {
 			},
 		} {
 			for _, f := range filters {
-				for name, q := range map[string]string{"newest": f.newest(), "oldest": f.oldest()} {
+				for name, q := range map[string]string{"newest": f.newest(e.db.Words), "oldest": f.oldest(e.db.Words)} {
 					from := tables.Place{At: at.UnixMicro(), Key: 5000}
 					got, text := e.plan(t.Context(), t, q, f.args(from, pageLength+1)...)
 					if got = slices.DeleteFunc(got, isKey); !slices.Equal(got, []string{index}) {

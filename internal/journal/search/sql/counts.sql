@@ -10,6 +10,12 @@ GROUP BY state
 -- name: open_by_caller
 SELECT caller, COUNT(*) FROM orders WHERE finished_at IS NULL GROUP BY caller
 
+-- Only the orders that are open are read, by their index.
+-- name: unbought
+SELECT caller, product, COUNT(*), CAST(SUM(amount) AS BIGINT) FROM orders
+WHERE finished_at IS NULL AND (state = 'queued' OR state = 'retrying')
+GROUP BY caller, product
+
 -- name: oldest_unknown
 SELECT COALESCE(MIN(updated_at), 0) FROM orders WHERE state = 'unknown' AND finished_at IS NULL
 

@@ -8,7 +8,8 @@ SELECT key, fingerprint, event_count, unknown_attempts, id, caller, state, reaso
     auth_code, balance_after, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at,
     priority, line, waits_for, disputed_at, ends_at
 FROM orders
-WHERE (TRUE OR '' IN ($1, $2, $3, $4, $5, $13, $14, $15, $16, $17) OR CAST(0 AS BIGINT) IN ($6, $7, $8, $9, $10, $11, $12))
+WHERE (TRUE OR '' IN ($1, $2, $3, $4, $5, $13, $14, $15, $16, $17)
+    OR CAST(0 AS BIGINT) IN ($6, $7, $8, $9, $10, $11, $12))
 
 -- The labels lead to the orders, in the order of the list.
 -- name: list_labeled
@@ -18,7 +19,8 @@ SELECT key, fingerprint, event_count, unknown_attempts, id, caller, state, reaso
     priority, line, waits_for, disputed_at, ends_at
 FROM order_labels
 CROSS JOIN orders
-WHERE (TRUE OR '' IN ($1, $2, $3, $4, $5, $13, $14, $15, $16, $17) OR CAST(0 AS BIGINT) IN ($6, $7, $8, $9, $10, $11, $12))
+WHERE (TRUE OR '' IN ($1, $2, $3, $4, $5, $13, $14, $15, $16, $17)
+    OR CAST(0 AS BIGINT) IN ($6, $7, $8, $9, $10, $11, $12))
     AND orders.key = order_labels.order_key AND order_labels.name = $15 AND order_labels.value = $16
 
 -- name: labeled_before
@@ -107,10 +109,6 @@ AND +finished_at >= $8
 
 -- name: orders_finished_until
 AND +finished_at < $9
-
--- By their end: a time that is short has few of them.
--- name: orders_finished_within
-AND key IN (SELECT key FROM orders WHERE finished_at >= $8 AND finished_at < $9)
 
 -- name: orders_before
 AND (created_at, key) < ($10, $11)

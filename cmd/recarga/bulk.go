@@ -59,8 +59,8 @@ func (f *bulkFlags) run(p *command.Program, c command.Call) error {
 		_, err = fmt.Fprintln(p.Stdout, "None match: there is nothing to do.")
 		return err
 	}
-	_, err = fmt.Fprintf(p.Stdout, "Would %s %s (%s). Nothing was done.\nTo do it to exactly these: the same command with "+
-		"--confirm %s\n", f.request.Action, what, strings.Join(of, ", "), terminal.Printable(answer.Confirm))
+	_, err = fmt.Fprintf(p.Stdout, "Would %s %s (%s). Nothing was done.\nTo do it to exactly these: the same command "+
+		"with --confirm %s\n", f.request.Action, what, strings.Join(of, ", "), terminal.Printable(answer.Confirm))
 	return err
 }
 

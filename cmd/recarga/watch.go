@@ -85,8 +85,8 @@ func watchAll(p *command.Program, c command.Call, asJSON bool) error {
 	})
 }
 
-// watcher knows the orders that were the newest when it began, and all that were placed since. It leaves none out: those
-// that are no longer among the newest are asked for until they are final.
+// watcher knows the orders that were the newest when it began, and all that were placed since. It leaves none out:
+// those that are no longer among the newest are asked for until they are final.
 type watcher struct {
 	c command.Call
 	// seen are those that are open, and the newest.

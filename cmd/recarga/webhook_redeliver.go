@@ -57,7 +57,8 @@ func eventFlags(cmd *cobra.Command) func() (topup.EventFilter, error) {
 			case value != "":
 				q.Values.Set(name, value)
 			case cmd.Flags().Changed(name): // as with a variable that is not set: it would mean everything
-				return topup.EventFilter{}, command.Usage(fmt.Errorf("--%s: \"\" is not allowed; must be a value, or leave the flag out", name))
+				err := fmt.Errorf("--%s: \"\" is not allowed; must be a value, or leave the flag out", name)
+				return topup.EventFilter{}, command.Usage(err)
 			}
 		}
 		filter := topup.EventFilter{

@@ -324,9 +324,6 @@ func urlOf(caller topup.Caller, endpoint string) (string, error) {
 	return "", topup.ErrNotFound
 }
 
-// defaultOverlap is how long the former webhook secret signs as well.
-const defaultOverlap = "24h"
-
 // rotate gives a caller a new key or secret, and shows it once.
 func (c *Console) rotate(what string) page {
 	return func(w http.ResponseWriter, r *http.Request, who operator) error {

@@ -29,8 +29,8 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request, _ operator) err
 	q := r.URL.Query()
 	f, err := eventFilter(r, q)
 	f.Cursor = q.Get("cursor")
-	v := eventsView{Types: topup.EventTypes(), State: string(f.State), Caller: f.Caller, Type: string(f.Type), Since: q.Get("since"),
-		Until: q.Get("until"), Filter: kept(q, eventNames)}
+	v := eventsView{Types: topup.EventTypes(), State: string(f.State), Caller: f.Caller, Type: string(f.Type),
+		Since: q.Get("since"), Until: q.Get("until"), Filter: kept(q, eventNames)}
 	for _, s := range []topup.EventState{"", topup.EventPending, topup.EventDelivered, topup.EventKept,
 		topup.EventExhausted} {
 		v.Chips = append(v.Chips, newChip("events", kept(q, eventNames), string(s)))

@@ -62,7 +62,8 @@ func (c *Console) order(w http.ResponseWriter, r *http.Request, _ operator) erro
 		return err
 	}
 	v.Done = messages[r.URL.Query().Get("done")]
-	c.show(w, r, http.StatusOK, "order", view{Title: string(v.ID), Order: v.ID, Live: !v.State.Final() || pending(v.Events), Data: v})
+	live := !v.State.Final() || pending(v.Events)
+	c.show(w, r, http.StatusOK, "order", view{Title: string(v.ID), Order: v.ID, Live: live, Data: v})
 	return nil
 }
 
@@ -277,7 +278,8 @@ func (c *Console) event(w http.ResponseWriter, r *http.Request, _ operator) erro
 	if json.Indent(&lines, ev.Body, "", "  ") == nil {
 		v.Payload = lines.String()
 	}
-	c.show(w, r, http.StatusOK, "event", view{Title: "Event " + string(ev.Type), Live: ev.State == topup.EventPending, Data: v})
+	live := ev.State == topup.EventPending
+	c.show(w, r, http.StatusOK, "event", view{Title: "Event " + string(ev.Type), Live: live, Data: v})
 	return nil
 }
 

@@ -156,8 +156,8 @@ func (c *Console) found(w http.ResponseWriter, r *http.Request, name string) err
 	return nil
 }
 
-var filterNames = []string{"state", "disputed", "caller", "product", "phone", "code", "reason", "metadata", "waits_for",
-	"since", "until", "finished_since", "finished_until"}
+var filterNames = []string{"state", "disputed", "caller", "product", "phone", "code", "reason", "metadata",
+	"waits_for", "since", "until", "finished_since", "finished_until"}
 
 // kept is what of a query chooses things, whatever page of them.
 func kept(q url.Values, names []string) url.Values {
@@ -238,8 +238,8 @@ func span(r *http.Request, given *params.Reader) (since, until time.Time) {
 // lately are words for a time that has just passed.
 var lately = map[string]string{"last hour": "1h", "last day": "1d", "last week": "1w"}
 
-// timeOf reads what params.Moment does, what a browser's field of date and time gives, in the operator's time zone, and
-// words such as "last hour".
+// timeOf reads what params.Moment does, what a browser's field of date and time gives, in the operator's time zone,
+// and words such as "last hour".
 func timeOf(name string, now time.Time) func(string) (time.Time, error) {
 	return func(s string) (time.Time, error) {
 		for _, layout := range []string{"2006-01-02T15:04", "2006-01-02 15:04"} {

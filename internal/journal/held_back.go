@@ -11,8 +11,8 @@ import (
 // HoldBack keeps an order that waits from being bought until LetGo. Its state stays, and it ends in time as any other.
 // One that is held back already stays as it is.
 //
-// Errors: topup.ErrNotFound; topup.ErrArchived; *topup.TransitionError when the order does not wait: once Begin has won,
-// it is under way.
+// Errors: topup.ErrNotFound; topup.ErrArchived; *topup.TransitionError when the order does not wait: once Begin has
+// won, it is under way.
 func (j *Journal) HoldBack(ctx context.Context, id topup.ID, now time.Time) (topup.Order, error) {
 	return j.back(ctx, id, topup.OpHoldBack, sqls.Get("hold_back"), now)
 }

@@ -25,6 +25,8 @@ func TestStatementsObeyTheTable(t *testing.T) {
 	changes := map[string]change{
 		"sqlite/begin": begin, "postgres/begin": begin,
 		"defer":             begin, // what waits is what could begin
+		"hold_back":         begin, // so it is held back from that
+		"let_go":            begin,
 		"end":               {topup.OpEnd, topup.StateFailed},
 		"cancel":            {topup.OpCancel, topup.StateCanceled},
 		"hold":              {topup.OpHold, topup.StateUnknown},
@@ -68,7 +70,7 @@ func TestStatementsObeyTheTable(t *testing.T) {
 func statements(t *testing.T) sqlfile.Statements {
 	t.Helper()
 	all := sqlfile.Statements{}
-	for _, part := range []string{".", "accounts", "archived", "balances", "search", "tables"} {
+	for _, part := range []string{".", "accounts", "actions", "archived", "balances", "desk", "search", "tables"} {
 		its := sqls // as they are embedded
 		if part != "." {
 			its = sqlfile.Load(os.DirFS(part), "sql")

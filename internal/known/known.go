@@ -1,5 +1,5 @@
-// Package known is for figures that may not have been read: whoever shows one must say what is shown then, so that what
-// is not known never looks like zero, or like nothing being wrong.
+// Package known is for figures that may not have been read: whoever shows one must say what is shown then, so that
+// what is not known never looks like zero, or like nothing being wrong.
 package known
 
 // Figure is something that was read, or why it was not. The zero Figure was not read.
@@ -16,7 +16,8 @@ func Of[T any](value T, err error) Figure[T] {
 	return Figure[T]{value: &value}
 }
 
-// Read is the figure; nil: it is not known. A page that forgets to ask shows nothing at all: there is no other way to it.
+// Read is the figure; nil: it is not known. A page that forgets to ask shows nothing at all: there is no other way
+// to it.
 func (f Figure[T]) Read() *T { return f.value }
 
 // Why says why it is not known; empty where it is.

@@ -66,10 +66,12 @@ type Metrics struct {
 }
 
 // The buckets of the histograms, in seconds; of commits, in writes. What is longer than the last one has no quantile
-// but that one, so they reach as far as the defaults of the settings let orders wait and calls take, and a step beyond.
+// but that one, so they reach as far as the defaults of the settings let orders wait and calls take, and a step
+// beyond.
 var (
-	quick      = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
-	waits      = []float64{.005, .025, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 6 * hour, day, 3 * day, 7 * day}
+	quick = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10}
+	waits = []float64{.005, .025, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 7200, 6 * hour, day, 3 * day,
+		7 * day}
 	lives      = []float64{.1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 6 * hour, day, 3 * day, 7 * day}
 	vendor     = []float64{.1, .25, .5, 1, 2, 5, 10, 20, 30, 60, 90, 120, 180, 300}
 	webhookTry = []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 15, 30, 60}

@@ -25,8 +25,8 @@ type Step struct {
 	Event string
 }
 
-// Of is an order's life, the oldest step first; an open order's last step is what it waits for. Times are in that of the
-// machine.
+// Of is an order's life, the oldest step first; an open order's last step is what it waits for. Times are in that of
+// the machine.
 func Of(d topup.Details) []Step { return In(time.Local, d) }
 
 // In is Of with the times of a zone.

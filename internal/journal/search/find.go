@@ -34,8 +34,8 @@ func (r *Reader) FindPart(ctx context.Context, part string, limit int) ([]topup.
 }
 
 // Find returns the orders that a text names: by their id, the distributor's transaction id, its reference, or
-// the phone number; the newest first, 50 at most; an archived one only by its id. It is one query, of which each part is
-// looked up by an index. caller limits it to one caller's orders; empty: all.
+// the phone number; the newest first, 50 at most; an archived one only by its id. It is one query, of which each part
+// is looked up by an index. caller limits it to one caller's orders; empty: all.
 func (r *Reader) Find(ctx context.Context, caller, name string) ([]topup.Order, error) {
 	phone, err := topup.ParsePhone(name)
 	if err != nil {

@@ -138,7 +138,7 @@ func (s *Log) OpenBulks(ctx context.Context, worker string, now time.Time) ([]to
 // or it has ended or been stopped.
 func (s *Log) ClaimBulk(ctx context.Context, id, worker string, until, now time.Time) (mine bool, err error) {
 	err = s.write(ctx, id, func(t *tables.Tx) error {
-		n, err := t.Exec(sqls.Get("claim"), id, worker, until.UnixMicro(), now.UnixMicro())
+		n, err := t.Exec(sqls.Get("claim_action"), id, worker, until.UnixMicro(), now.UnixMicro())
 		mine = n > 0
 		return err
 	})
@@ -173,7 +173,7 @@ func (s *Log) FinishBulkPage(
 	return s.write(ctx, id, func(t *tables.Tx) error {
 		n, err := t.Exec(sqls.Get("finish_page"), id, number, now.UnixMicro(), text)
 		if err == nil && n > 0 {
-			_, err = t.Exec(sqls.Get("count"), id, done, len(refusals))
+			_, err = t.Exec(sqls.Get("count_page"), id, done, len(refusals))
 		}
 		return err
 	})

@@ -42,7 +42,7 @@ FROM bulk_actions
 WHERE ended_at IS NULL AND ready_at IS NOT NULL AND (claimed_until <= $1 OR worker = $2)
 ORDER BY created_at LIMIT 100
 
--- name: claim
+-- name: claim_action
 UPDATE bulk_actions SET worker = $2, claimed_until = $3
 WHERE id = $1 AND ended_at IS NULL AND stopped_at IS NULL AND (worker = $2 OR claimed_until <= $4)
 
@@ -55,7 +55,7 @@ ORDER BY number LIMIT 1
 UPDATE bulk_pages SET finished_at = $3, refusals = $4
 WHERE action_id = $1 AND number = $2 AND finished_at IS NULL
 
--- name: count
+-- name: count_page
 UPDATE bulk_actions SET done = done + $2, refused = refused + $3 WHERE id = $1
 
 -- name: end_action

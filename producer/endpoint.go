@@ -12,7 +12,7 @@ import (
 // EnableEndpoint has events sent to an endpoint of a caller again, and clears the record of its failures. What became
 // exhausted meanwhile is sent by RedeliverAll.
 func (p *Producer) EnableEndpoint(ctx context.Context, e topup.DisabledEndpoint, who Actor) error {
-	ctx = audit.Because(ctx, who.Reason)
+	ctx = audit.Because(audit.On(ctx, e.Caller+"/"+e.Endpoint), who.Reason)
 	err := p.journal.EndpointHealthy(ctx, e.Caller, e.URL)
 	return p.switched(ctx, e, false, who, err)
 }
@@ -21,7 +21,7 @@ func (p *Producer) EnableEndpoint(ctx context.Context, e topup.DisabledEndpoint,
 // event says so: who did it knows.
 func (p *Producer) DisableEndpoint(ctx context.Context, e topup.DisabledEndpoint, who Actor) error {
 	e.Reason = topup.DisabledByOperator
-	ctx = audit.Because(ctx, who.Reason)
+	ctx = audit.Because(audit.On(ctx, e.Caller+"/"+e.Endpoint), who.Reason)
 	_, _, err := p.journal.DisableEndpoint(ctx, e, false, time.Now())
 	return p.switched(ctx, e, true, who, err)
 }

@@ -378,6 +378,110 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/topups/{id}/hold": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Keep an order that waits from being bought
+         * @description For an operator's key with the role operator or a higher one. Only from `queued` and `retrying`. Its state stays, it waits for `operator`, and its caller is not notified. It is not bought until `POST /v1/topups/{id}/release`; it ends in time all the same. Held twice is no error.
+         */
+        post: operations["holdTopup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/topups/{id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Let an order go that is held back
+         * @description For an operator's key with the role operator or a higher one. It is bought when it would have been due. An order that waits and is not held back stays as it is.
+         */
+        post: operations["releaseTopup"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/bulk": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List what was done to many
+         * @description For an operator's key with the role viewer or a higher one. The newest first.
+         */
+        get: operations["listBulks"];
+        put?: never;
+        /**
+         * Act on many orders or events
+         * @description For an operator's key with the role operator or a higher one. Without `confirm` nothing is done: the answer says how many the filter matches, and has a `confirm` that stands for exactly these, as they now are. The same request with it begins the action (`started`). If others match by then, or one has changed, it is 409, and nothing is done. The action goes on by itself, also when the process ends that took it: `GET /v1/bulk/{id}` says how far it is. A member that changes before its turn is refused.
+         */
+        post: operations["startBulk"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/bulk/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * See how far a bulk action is
+         * @description For an operator's key with the role viewer or a higher one. With the first of those that were refused.
+         */
+        get: operations["getBulk"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/v1/bulk/{id}/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop a bulk action
+         * @description For an operator's key with the role operator or a higher one. What is under way ends; the rest is not acted on. One that has ended stays as it is.
+         */
+        post: operations["stopBulk"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/topups/{id}/correct": {
         parameters: {
             query?: never;
@@ -941,6 +1045,114 @@ export interface components {
             status: number;
             topup?: components["schemas"]["Order"];
         };
+        BulkAction: {
+            /** @description What is done to each: `resolve`, `cancel` or `redeliver`. */
+            action: string;
+            /** @description Who asked for it. */
+            by: string;
+            /**
+             * Format: int64
+             * @description How many were chosen.
+             */
+            count: number;
+            /**
+             * Format: date-time
+             * @description When it was confirmed.
+             */
+            created_at: string;
+            /**
+             * Format: int64
+             * @description How many of them were acted on.
+             */
+            done: number;
+            /**
+             * Format: date-time
+             * @description When it was done, or had stopped.
+             */
+            ended_at: string | null;
+            /** @description What chose them, as the query of a list. */
+            filter: string;
+            /** @description Of a resolution: also while a worker may still be acting on them. */
+            forced: boolean;
+            /** @description Its id. */
+            id: string;
+            /** @description Of a resolution: what happened. */
+            outcome: string | null;
+            /** @description Why. */
+            reason: string;
+            /** @description The first 200 that were not acted on; in the answer for one action alone. */
+            refusals?: components["schemas"]["BulkRefusal"][];
+            /**
+             * Format: int64
+             * @description How many of them were not.
+             */
+            refused: number;
+            /** @description `running`, `stopping` (what is under way ends), `stopped` or `done`. */
+            state: string;
+            /** @description Who stopped it before its end. */
+            stopped_by: string | null;
+        };
+        BulkAnswer: {
+            /**
+             * @description What these orders buy, all together, in MXN.
+             * @example 10
+             */
+            amount: number;
+            /** @description Whose they are, the one with the most first. */
+            callers: components["schemas"]["BulkCaller"][];
+            /** @description Stands for exactly these, as they now are. */
+            confirm: string;
+            /**
+             * Format: int64
+             * @description How many match now.
+             */
+            count: number;
+            started: components["schemas"]["BulkAction"];
+        };
+        BulkCaller: {
+            /** @description Its name. */
+            caller: string;
+            /**
+             * Format: int64
+             * @description How many it has.
+             */
+            count: number;
+        };
+        BulkPage: {
+            data: components["schemas"]["BulkAction"][];
+            next_cursor: string | null;
+        };
+        BulkRefusal: {
+            /** @description The order's or the event's. */
+            id: string;
+            /** @description Why it was not acted on. */
+            why: string;
+        };
+        BulkRequest: {
+            /**
+             * @description What is done to each.
+             * @enum {string}
+             */
+            action: "resolve" | "cancel" | "redeliver";
+            /** @example ana */
+            by?: string;
+            /** @description That of the answer to the same without it. Absent: nothing is done. */
+            confirm?: string;
+            /**
+             * @description The query of GET /v1/topups; to redeliver, of GET /v1/events.
+             * @example state=unknown
+             */
+            filter: string;
+            /** @description To resolve: also while a worker may still be acting on them. */
+            force?: boolean;
+            /**
+             * @description To resolve: what happened.
+             * @enum {string}
+             */
+            outcome?: "succeeded" | "failed" | "resend";
+            /** @example line 4711 of the statement */
+            reason: string;
+        };
         Caller: {
             /** @description Where its events go; null: nowhere. */
             callback_url: string | null;
@@ -1309,6 +1521,12 @@ export interface components {
             next_after?: string;
             next_cursor: string | null;
         };
+        HoldRequest: {
+            /** @example ana */
+            by?: string;
+            /** @example the number was mistyped */
+            reason: string;
+        };
         LimitRequest: {
             /** @example ana */
             by?: string;
@@ -1570,7 +1788,7 @@ export interface components {
              * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase); null when it does not.
              * @enum {string|null}
              */
-            waits_for: "turn" | "pace" | "outage" | "balance" | "login" | "paused" | null;
+            waits_for: "turn" | "pace" | "outage" | "balance" | "login" | "operator" | null;
         };
         OrderDetails: {
             /**
@@ -1685,7 +1903,7 @@ export interface components {
              * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase); null when it does not.
              * @enum {string|null}
              */
-            waits_for: "turn" | "pace" | "outage" | "balance" | "login" | "paused" | null;
+            waits_for: "turn" | "pace" | "outage" | "balance" | "login" | "operator" | null;
         };
         OrderPage: {
             data: components["schemas"]["Order"][];
@@ -1790,7 +2008,7 @@ export interface components {
              * @description What a program distinguishes it by; it never changes its meaning.
              * @enum {string}
              */
-            code: "malformed_body" | "key_missing" | "key_unknown" | "key_expired" | "not_permitted" | "disabled" | "order_not_found" | "event_not_found" | "caller_not_found" | "endpoint_not_found" | "operator_not_found" | "path_not_found" | "method_not_allowed" | "body_too_slow" | "id_taken" | "wrong_state" | "too_early" | "changed_meanwhile" | "name_taken" | "events_gone" | "too_large" | "unsupported_media_type" | "not_allowed" | "too_many_tries" | "limit_reached" | "too_many_waits" | "client_gone" | "internal_fault" | "distributor_unreachable" | "unavailable" | "busy" | "waits_full" | "not_here";
+            code: "malformed_body" | "key_missing" | "key_unknown" | "key_expired" | "not_permitted" | "disabled" | "order_not_found" | "event_not_found" | "bulk_not_found" | "caller_not_found" | "endpoint_not_found" | "operator_not_found" | "path_not_found" | "method_not_allowed" | "body_too_slow" | "id_taken" | "wrong_state" | "too_early" | "changed_meanwhile" | "name_taken" | "events_gone" | "too_large" | "unsupported_media_type" | "not_allowed" | "too_many_tries" | "limit_reached" | "too_many_waits" | "client_gone" | "internal_fault" | "distributor_unreachable" | "unavailable" | "busy" | "waits_full" | "not_here";
             /** @description What is wrong with this request, for people. */
             detail?: string;
             /** @description The fields that are not allowed; absent where it is none. */
@@ -2037,6 +2255,10 @@ export interface components {
              */
             url: string;
         };
+        StopBulkInputBody: {
+            /** @example ana */
+            by?: string;
+        };
         SwitchedEndpoint: {
             caller: string;
             disabled: boolean;
@@ -2196,7 +2418,7 @@ export interface components {
              * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase); null when it does not.
              * @enum {string|null}
              */
-            waits_for: "turn" | "pace" | "outage" | "balance" | "login" | "paused" | null;
+            waits_for: "turn" | "pace" | "outage" | "balance" | "login" | "operator" | null;
         };
         WrongField: {
             /** @description Where it is, as in `body.amount` or `query.state`. */
@@ -2230,6 +2452,10 @@ export interface operations {
                 code?: string;
                 /** @description Orders that failed for this reason. */
                 reason?: "declined" | "retries_exhausted" | "expired" | "invalid" | "resolved";
+                /** @description Orders of whose metadata this is a part, as `NAME=VALUE`. */
+                metadata?: string;
+                /** @description Orders that wait for this. */
+                waits_for?: "turn" | "pace" | "outage" | "balance" | "login" | "operator";
                 /** @description Only orders whose final state later evidence contradicts. */
                 disputed?: boolean;
                 /** @description Orders whose purchase has this id at the distributor. */
@@ -6079,6 +6305,1234 @@ export interface operations {
             };
         };
     };
+    holdTopup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Order"];
+                };
+            };
+            /** @description The body is not one JSON object. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "The body is not one JSON object.",
+                     *       "code": "malformed_body"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such order, or another caller's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "No such order, or another caller's.",
+                     *       "code": "order_not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Request Timeout",
+                     *       "status": 408,
+                     *       "detail": "The body took too long to arrive.",
+                     *       "code": "body_too_slow"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It contradicts what is recorded: the id is taken by other content, or money may already have moved. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
+                     *       "code": "id_taken"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 64 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Request Entity Too Large",
+                     *       "status": 413,
+                     *       "detail": "The body is larger than 64 KiB.",
+                     *       "code": "too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is of another media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "The body is of another media type.",
+                     *       "code": "unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    releaseTopup: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["HoldRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Order"];
+                };
+            };
+            /** @description The body is not one JSON object. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "The body is not one JSON object.",
+                     *       "code": "malformed_body"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such order, or another caller's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "No such order, or another caller's.",
+                     *       "code": "order_not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Request Timeout",
+                     *       "status": 408,
+                     *       "detail": "The body took too long to arrive.",
+                     *       "code": "body_too_slow"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It contradicts what is recorded: the id is taken by other content, or money may already have moved. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
+                     *       "code": "id_taken"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 64 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Request Entity Too Large",
+                     *       "status": 413,
+                     *       "detail": "The body is larger than 64 KiB.",
+                     *       "code": "too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is of another media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "The body is of another media type.",
+                     *       "code": "unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    listBulks: {
+        parameters: {
+            query?: {
+                /** @description The `next_cursor` of the page before. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkPage"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    startBulk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BulkRequest"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkAnswer"];
+                };
+            };
+            /** @description The body is not one JSON object. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "The body is not one JSON object.",
+                     *       "code": "malformed_body"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Request Timeout",
+                     *       "status": 408,
+                     *       "detail": "The body took too long to arrive.",
+                     *       "code": "body_too_slow"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It contradicts what is recorded: the id is taken by other content, or money may already have moved. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Conflict",
+                     *       "status": 409,
+                     *       "detail": "It contradicts what is recorded: the id is taken by other content, or money may already have moved.",
+                     *       "code": "id_taken"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 64 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Request Entity Too Large",
+                     *       "status": 413,
+                     *       "detail": "The body is larger than 64 KiB.",
+                     *       "code": "too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is of another media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "The body is of another media type.",
+                     *       "code": "unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getBulk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkAction"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such order, or another caller's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "No such order, or another caller's.",
+                     *       "code": "order_not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    stopBulk: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["StopBulkInputBody"];
+            };
+        };
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BulkAction"];
+                };
+            };
+            /** @description The body is not one JSON object. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Bad Request",
+                     *       "status": 400,
+                     *       "detail": "The body is not one JSON object.",
+                     *       "code": "malformed_body"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No key, or not a known one. */
+            401: {
+                headers: {
+                    /** @description How to authenticate. */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unauthorized",
+                     *       "status": 401,
+                     *       "detail": "No key, or not a known one.",
+                     *       "code": "key_missing"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The key may not do this. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Forbidden",
+                     *       "status": 403,
+                     *       "detail": "The key may not do this.",
+                     *       "code": "not_permitted"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such order, or another caller's. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Not Found",
+                     *       "status": 404,
+                     *       "detail": "No such order, or another caller's.",
+                     *       "code": "order_not_found"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body took too long to arrive. */
+            408: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Request Timeout",
+                     *       "status": 408,
+                     *       "detail": "The body took too long to arrive.",
+                     *       "code": "body_too_slow"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is larger than 64 KiB. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Request Entity Too Large",
+                     *       "status": 413,
+                     *       "detail": "The body is larger than 64 KiB.",
+                     *       "code": "too_large"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body is of another media type. */
+            415: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unsupported Media Type",
+                     *       "status": 415,
+                     *       "detail": "The body is of another media type.",
+                     *       "code": "unsupported_media_type"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not allowed; `errors` names every wrong field. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Unprocessable Entity",
+                     *       "status": 422,
+                     *       "code": "not_allowed",
+                     *       "detail": "not allowed: amount",
+                     *       "errors": [
+                     *         {
+                     *           "message": "must be exactly 30 MXN for MOVISTAR_PAQUETE_16",
+                     *           "location": "body.amount",
+                     *           "value": "31"
+                     *         }
+                     *       ]
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same). */
+            429: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Too Many Requests",
+                     *       "status": 429,
+                     *       "detail": "Too many, wait for `Retry-After`: wrong keys of one address, or more than a quota of the caller's allows (`detail` names which; an order that was placed before is answered all the same).",
+                     *       "code": "too_many_tries"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of ours. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Internal Server Error",
+                     *       "status": 500,
+                     *       "detail": "A fault of ours.",
+                     *       "code": "internal_fault"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Not recorded, or not readable now; send the same request again. */
+            503: {
+                headers: {
+                    /** @description Seconds to wait before the same request is sent again. */
+                    "Retry-After"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "title": "Service Unavailable",
+                     *       "status": 503,
+                     *       "detail": "Not recorded, or not readable now; send the same request again.",
+                     *       "code": "unavailable"
+                     *     }
+                     */
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     correctTopup: {
         parameters: {
             query?: never;
@@ -6782,6 +8236,10 @@ export interface operations {
                 code?: string;
                 /** @description Orders that failed for this reason. */
                 reason?: "declined" | "retries_exhausted" | "expired" | "invalid" | "resolved";
+                /** @description Orders of whose metadata this is a part, as `NAME=VALUE`. */
+                metadata?: string;
+                /** @description Orders that wait for this. */
+                waits_for?: "turn" | "pace" | "outage" | "balance" | "login" | "operator";
                 /** @description Only orders whose final state later evidence contradicts. */
                 disputed?: boolean;
                 /** @description Orders whose purchase has this id at the distributor. */

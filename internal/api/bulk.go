@@ -121,7 +121,8 @@ func (s *Server) getBulk(ctx context.Context, in *bulkInput) (topup.BulkAction, 
 }
 
 type stopBulkInput struct {
-	bulkInput
+	// ID is the action's.
+	ID string `path:"id"`
 	// Body is who stops it.
 	Body struct {
 		By string `json:"by,omitempty" maxLength:"100" example:"ana"`

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -9,7 +10,9 @@ import (
 	"time"
 
 	"recarga/internal/access"
+	"recarga/internal/bulk"
 	"recarga/internal/queue"
+	"recarga/producer"
 	"recarga/topup"
 	"recarga/topup/desk"
 )
@@ -52,9 +55,18 @@ func (s *server) deeds() []deed {
 	if err != nil {
 		s.tb.Fatal(err)
 	}
+	many := `{"action":"cancel","filter":"state=queued&caller=shop","reason":"why"`
+	var asked producer.BulkAnswer
+	decode(s.tb, s.post(adminKey, "/v1/bulk", many+"}").want(http.StatusOK).body, &asked)
+	stopped, err := s.bulk.Start(s.tb.Context(), topup.BulkAction{Action: topup.BulkCancel, Reason: "why", By: "eva"}, bulk.Set{})
+	if err != nil {
+		s.tb.Fatal(err)
+	}
 	const endpoint = "/v1/callers/shop-1/endpoints/crm"
 	b := bodies()
 	return []deed{
+		{"startBulk", "/v1/bulk", many + fmt.Sprintf(`,"confirm":%q}`, asked.Confirm), typeJSON, "", 1},
+		{"stopBulk", "/v1/bulk/" + stopped.ID + "/stop", "{}", typeJSON, stopped.ID, 1},
 		{"placeTopup", "/v1/topups", order("ADMINS"), typeJSON, "ADMINS", 1},
 		{"placeTopups", "/v1/topups/batch", order("MANY-1") + "\n" + order("MANY-2"), typeND, "", 2},
 		{"cancelTopup", "/v1/topups/ADMINS/cancel", "", "", "ADMINS", 1},

@@ -66,6 +66,7 @@ type server struct {
 	tb      testing.TB
 	url     string
 	journal *journal.Journal
+	bulk    *bulk.Runner
 	client  *http.Client
 }
 
@@ -88,7 +89,7 @@ func serveOn(tb testing.TB, database string, change ...func(*api.Config)) *serve
 	for _, c := range change {
 		c(&cfg)
 	}
-	return &server{tb: tb, url: listenOn(tb, cfg), journal: j, client: client(tb)}
+	return &server{tb: tb, url: listenOn(tb, cfg), journal: j, bulk: cfg.Bulk, client: client(tb)}
 }
 
 func listenOn(tb testing.TB, cfg api.Config, change ...func(*listen.Config)) (url string) {

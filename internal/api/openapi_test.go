@@ -116,6 +116,13 @@ func TestOpenAPIIsComplete(t *testing.T) {
 				t.Errorf("%s %s: %+v", method, path, op)
 			}
 			ids[op.OperationID] = true
+			for part := range strings.SplitSeq(path, "/") {
+				name, found := strings.CutPrefix(part, "{")
+				named := func(p struct{ Name, In string }) bool { return p.Name+"}" == name && p.In == "path" }
+				if found && !slices.ContainsFunc(op.Parameters, named) { // then it is not read either
+					t.Errorf("%s %s does not know its %s", method, path, part)
+				}
+			}
 			for status, r := range op.Responses {
 				if r.Description == "" || len(r.Content) == 0 && status != "304" { // which has no body
 					t.Errorf("%s %s %s says nothing", method, path, status)

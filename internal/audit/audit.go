@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/rand"
+	"strings"
 	"time"
 
 	"recarga/topup"
@@ -15,24 +16,43 @@ import (
 
 type key struct{}
 
+// acting is an action that has begun.
+type acting struct {
+	desk.Act
+	// part: it is what a larger action, of its id, does.
+	part bool
+}
+
 // With begins an action, and gives it an id and its time.
 func With(ctx context.Context, a desk.Act) context.Context {
 	a.ID, a.At = rand.Text(), time.Now()
-	return context.WithValue(ctx, key{}, a)
+	return context.WithValue(ctx, key{}, acting{Act: a})
+}
+
+// PartOf has what follows be done in the name of whoever began a larger action, by the operation that does the same to
+// one thing. Whichever process does it, and how often it begins anew, all of it is one action, whose id is that of the
+// larger one; its details name it as well.
+func PartOf(ctx context.Context, id, operation string, began desk.Act) context.Context {
+	a := desk.Act{ID: id, At: time.Now(), By: began.By, Role: began.Role, Via: began.Via, Address: began.Address,
+		Action: operation, Reason: began.Reason}
+	return context.WithValue(ctx, key{}, acting{a, true})
 }
 
 // Of is the action that With began; ok is false where nobody acts: what the program does by itself is no action.
 func Of(ctx context.Context) (a desk.Act, ok bool) {
-	a, ok = ctx.Value(key{}).(desk.Act)
-	return a, ok
+	now, ok := ctx.Value(key{}).(acting)
+	if now.part {
+		now.Detail = topup.NullString(strings.TrimSpace(string(now.Detail) + " by " + now.ID))
+	}
+	return now.Act, ok
 }
 
 func with(ctx context.Context, change func(*desk.Act)) context.Context {
-	a, ok := Of(ctx)
+	a, ok := ctx.Value(key{}).(acting)
 	if !ok {
 		return ctx
 	}
-	change(&a)
+	change(&a.Act)
 	return context.WithValue(ctx, key{}, a)
 }
 

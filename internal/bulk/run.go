@@ -14,6 +14,7 @@ import (
 	"recarga/internal/audit"
 	"recarga/producer"
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 const (
@@ -35,6 +36,7 @@ type Book interface {
 	Event(ctx context.Context, id string) (topup.Event, error)
 	AddBulk(ctx context.Context, a topup.BulkAction, pages []string) error
 	BulkAction(ctx context.Context, id string) (topup.BulkAction, error)
+	BulkStarter(ctx context.Context, id string) (began desk.Act, ok bool, err error)
 	Bulks(ctx context.Context, before string, limit int) ([]topup.BulkAction, error)
 	OpenBulks(ctx context.Context, worker string, now time.Time) ([]topup.BulkAction, error)
 	ClaimBulk(ctx context.Context, id, worker string, until, now time.Time) (mine bool, err error)
@@ -197,6 +199,10 @@ func (r *Runner) finish(ctx context.Context, a topup.BulkAction) error {
 	return err
 }
 
+// operations name in the audit what is done to each member: the operation of the API that does the same to one.
+var operations = map[topup.BulkKind]string{topup.BulkResolve: "resolveTopup", topup.BulkCancel: "cancelTopup",
+	topup.BulkRedeliver: "redeliverEvent"}
+
 // page acts on the members of a page, and writes what came of them. A shutdown does not cut it off: else nobody knows
 // what was done.
 func (r *Runner) page(ctx context.Context, a topup.BulkAction) error {
@@ -210,10 +216,17 @@ func (r *Runner) page(ctx context.Context, a topup.BulkAction) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), atPage)
 	defer cancel()
+	acting := ctx
+	switch began, ok, err := r.book.BulkStarter(ctx, a.ID); {
+	case err != nil:
+		return err
+	case ok:
+		acting = audit.PartOf(ctx, a.ID, operations[a.Action], began)
+	}
 	var mu sync.Mutex
 	var refusals []topup.BulkRefusal
 	var fault error
-	_ = Set{members}.Each(ctx, func(ctx context.Context, m Member) error { return r.act(ctx, a, m) },
+	_ = Set{members}.Each(acting, func(ctx context.Context, m Member) error { return r.act(ctx, a, m) },
 		func(m Member, err error) {
 			mu.Lock()
 			defer mu.Unlock()

@@ -6,18 +6,21 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"recarga/internal/audit"
 	"recarga/internal/bulk"
 	"recarga/internal/journal"
 	"recarga/internal/journal/journaltest"
 	"recarga/internal/journal/search"
 	"recarga/producer"
 	"recarga/topup"
+	words "recarga/topup/desk"
 )
 
 // desk is a book with the operations on its orders.
@@ -78,20 +81,31 @@ func (d desk) stories(t *testing.T, ids []topup.ID) (all []topup.Details) {
 	return all
 }
 
-// begin starts an action on the unknown orders of a caller.
+// begin starts an action on the orders of a caller that it is for: the unknown or the queued ones.
 func (d desk) begin(t *testing.T, r *bulk.Runner, kind topup.BulkKind, caller string) topup.BulkAction {
+	t.Helper()
+	return d.beginAs(t.Context(), t, r, kind, caller)
+}
+
+// beginAs is begin in somebody's name.
+func (d desk) beginAs(
+	ctx context.Context, t *testing.T, r *bulk.Runner, kind topup.BulkKind, caller string,
+) topup.BulkAction {
 	t.Helper()
 	var set bulk.Set
 	var err error
 	a := topup.BulkAction{Action: kind, Filter: "caller=" + caller, Reason: "line 7", By: "ana"}
-	if kind == topup.BulkRedeliver {
-		set, err = bulk.ChooseEvents(t.Context(), d, topup.EventFilter{Caller: caller})
-	} else {
+	switch kind {
+	case topup.BulkRedeliver:
+		set, err = bulk.ChooseEvents(ctx, d, topup.EventFilter{Caller: caller})
+	case topup.BulkCancel:
+		set, err = bulk.ChooseOrders(ctx, d, kind, search.Filter{State: topup.StateQueued, Caller: caller})
+	default:
 		a.Outcome = "failed"
-		set, err = bulk.ChooseOrders(t.Context(), d, kind, search.Filter{State: topup.StateUnknown, Caller: caller})
+		set, err = bulk.ChooseOrders(ctx, d, kind, search.Filter{State: topup.StateUnknown, Caller: caller})
 	}
 	must(t, err)
-	a, err = r.Start(t.Context(), a, set)
+	a, err = r.Start(ctx, a, set)
 	must(t, err)
 	return a
 }
@@ -301,4 +315,96 @@ func TestCheckOfActions(t *testing.T) {
 			t.Errorf("%+v: %v", tt.a, err)
 		}
 	}
+}
+
+// TestMembersAreAudited: whichever process acts on them, it does so as who began the action, from where and why that
+// was; a member that it begins anew is one thing, and one that was refused, or is somebody else's, none.
+func TestMembersAreAudited(t *testing.T) {
+	t.Parallel()
+	for _, kind := range topup.BulkKinds() {
+		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			var ids, on []string
+			for _, one := range d.stories(t, d.members(t, kind, 30)) {
+				ids = append(ids, string(one.ID))
+				on = append(on, string(one.ID))
+				if kind == topup.BulkRedeliver {
+					ok := 200
+					must(t, d.RecordTry(t.Context(), one.Events[0], topup.Try{At: time.Now(), Status: &ok},
+						topup.EventDelivered, time.Time{}))
+					on[len(on)-1] = one.Events[0].ID
+				}
+			}
+			who := words.Act{By: "ana", Role: "operator", Via: words.ViaConsole, Address: "198.51.100.7", Action: "startBulk"}
+			r := bulk.NewRunner(d, &dying{Producer: d.orders, left: 10, calls: map[string]int{}}, quiet)
+			a := d.beginAs(audit.With(t.Context(), who), t, r, kind, "shop")
+			_ = r.Do(t.Context())
+			must(t, bulk.NewRunner(later{d.Journal, time.Hour}, d.orders, quiet).Do(t.Context()))
+			acts, _, err := d.Acts(t.Context(), words.ActFilter{ID: a.ID, Limit: 1000})
+			must(t, err)
+			want := map[topup.BulkKind]words.Act{
+				topup.BulkResolve:   {Action: "resolveTopup", Detail: topup.NullString("failed by " + a.ID)},
+				topup.BulkCancel:    {Action: "cancelTopup", Detail: topup.NullString("by " + a.ID)},
+				topup.BulkRedeliver: {Action: "redeliverEvent", Detail: topup.NullString("by " + a.ID)},
+			}[kind]
+			want.By, want.Role, want.Via, want.Address, want.Reason = "ana", "operator", words.ViaConsole, "198.51.100.7", "line 7"
+			want.ID, want.Count = a.ID, 1
+			var changed, orders []string
+			for _, act := range acts {
+				changed, orders = append(changed, string(act.On)), append(orders, string(act.OrderID))
+				act.On, act.OrderID, act.At = "", "", time.Time{}
+				if diff := cmp.Diff(want, act); diff != "" {
+					t.Fatal(diff)
+				}
+			}
+			slices.Sort(changed)
+			slices.Sort(orders)
+			slices.Sort(on)
+			if diff := cmp.Diff(on, changed); diff != "" {
+				t.Errorf("audited are others: %s", diff)
+			}
+			if diff := cmp.Diff(ids, orders); diff != "" {
+				t.Errorf("audited are the orders of others: %s", diff)
+			}
+			page, _, err := d.Acts(t.Context(), words.ActFilter{})
+			must(t, err)
+			if len(page) != 2 || page[0].Count != 30 || page[1].Action != "startBulk" || string(page[1].On) != a.ID {
+				t.Errorf("the audit has %+v", page)
+			}
+			if of, _, err := d.Acts(t.Context(), words.ActFilter{On: ids[3]}); err != nil || len(of) != 1 {
+				t.Errorf("of one order it has %+v, %v", of, err)
+			}
+		})
+	}
+}
+
+// TestNobodysMembers: what nobody began is audited as nobody's action.
+func TestNobodysMembers(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.held(t, "shop", 3)
+	r := bulk.NewRunner(d, d.orders, quiet)
+	a := d.begin(t, r, topup.BulkResolve, "shop")
+	must(t, r.Do(t.Context()))
+	d.wantAction(t, a.ID, topup.BulkDone, 3, 0)
+	if acts, _, err := d.Acts(t.Context(), words.ActFilter{}); err != nil || len(acts) != 0 {
+		t.Errorf("the audit has %+v, %v", acts, err)
+	}
+}
+
+// members are orders of shop that an action is for, or whose events are.
+func (d desk) members(t *testing.T, kind topup.BulkKind, count int) (ids []topup.ID) {
+	t.Helper()
+	if kind != topup.BulkCancel {
+		return d.held(t, "shop", count)
+	}
+	for i := range count {
+		id := topup.ID(fmt.Sprintf("shop-%03d", i))
+		_, _, err := d.Accept(t.Context(), topup.Request{ID: id, Caller: "shop", Phone: "5537686660", Product: "MOVISTAR_TAE",
+			Amount: topup.Pesos(50)}, time.Now())
+		must(t, err)
+		ids = append(ids, id)
+	}
+	return ids
 }

@@ -231,7 +231,7 @@ func (r *Registry) Update(ctx context.Context, name string, version int64, chang
 	if err := r.check(name, change); err != nil {
 		return topup.Caller{}, err
 	}
-	ctx = audit.To(ctx, change.String())
+	ctx = audit.To(audit.On(ctx, name), change.String())
 	if name == topup.DefaultCaller {
 		if err := r.keepDefault(ctx); err != nil {
 			return topup.Caller{}, err
@@ -309,7 +309,7 @@ func (r *Registry) RotateSecret(
 	if err := how.check(); err != nil {
 		return "", c, err
 	}
-	ctx = audit.To(ctx, how.String())
+	ctx = audit.To(audit.On(ctx, name), how.String())
 	fresh = webhook.NewSecret()
 	c, err = r.change(ctx, name, how.Version, func(c *topup.Caller) error {
 		now := time.Now()
@@ -339,7 +339,7 @@ func (r *Registry) RotateKey(ctx context.Context, name string, how Rotation) (ke
 	if err := how.check(); err != nil {
 		return "", c, err
 	}
-	ctx = audit.To(ctx, how.String())
+	ctx = audit.To(audit.On(ctx, name), how.String())
 	key = keyPrefix + access.NewKey()
 	c, err = r.change(ctx, name, how.Version, func(c *topup.Caller) error {
 		now := time.Now()
@@ -470,7 +470,7 @@ func (r *Registry) SetEndpoint(
 	if err != nil {
 		return topup.Caller{}, err
 	}
-	ctx = audit.To(ctx, "url="+e.URL)
+	ctx = audit.To(audit.On(ctx, name+"/"+e.Name), "url="+e.URL)
 	return r.change(ctx, name, version, func(c *topup.Caller) error {
 		if err := r.withHeaders(c, e.Name, e.URL, headers); err != nil {
 			return err
@@ -508,6 +508,7 @@ func (r *Registry) checkEndpoint(e topup.CallerEndpoint) error {
 func (r *Registry) RemoveEndpoint(
 	ctx context.Context, name string, version int64, endpoint string,
 ) (topup.Caller, error) {
+	ctx = audit.On(ctx, name+"/"+endpoint)
 	return r.change(ctx, name, version, func(c *topup.Caller) error {
 		i := c.EndpointIndex(endpoint)
 		if i < 0 {

@@ -30,9 +30,9 @@ var pagesOf = []string{
 }
 
 // busy is a site with an order of each kind.
-func busy(t *testing.T) *site {
+func busy(t *testing.T, change ...func(*console.Config)) *site {
 	t.Helper()
-	s := open(t)
+	s := open(t, change...)
 	now := time.Now()
 	s.held("HELD", ana, now.Add(-2*time.Hour), time.Minute)
 	s.held("EARLY", ana, now, time.Hour)

@@ -3,6 +3,7 @@ package console_test
 import (
 	"encoding/csv"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"recarga/internal/access"
+	"recarga/internal/bulk"
 	"recarga/internal/console"
 	"recarga/topup"
 	"recarga/topup/desk"
@@ -98,8 +100,10 @@ func TestResumePastTheBook(t *testing.T) {
 // who is logged in; a refused one adds none. A form that is new must have a name in internal/access, and be here.
 func TestEveryFormIsAudited(t *testing.T) {
 	t.Parallel()
-	s := busy(t)
+	s := busy(t, func(c *console.Config) { c.Pinger = &pinger{} })
 	s.held("LATE", ana, time.Now().Add(-2*time.Hour), time.Minute)
+	stopped, err := s.bulk.Start(t.Context(), topup.BulkAction{Action: topup.BulkCancel, Reason: "why", By: "eva"}, bulk.Set{})
+	must(t, err)
 	event := s.order("GOOD").Events[0].ID
 	b := newBrowser(t, s.url)
 	acts := func() []desk.Act {
@@ -108,6 +112,8 @@ func TestEveryFormIsAudited(t *testing.T) {
 		return all
 	}
 	done := map[string]bool{}
+	const caller, endpoint = "/console/callers/kiosk", "/console/callers/kiosk/endpoints/crm"
+	const ofCaller, ofEndpoint = "POST /console/callers/{name}", "POST /console/callers/{name}/endpoints/{endpoint}"
 	forms := []struct {
 		pattern, path, action, on string
 		fields                    []string
@@ -121,6 +127,9 @@ func TestEveryFormIsAudited(t *testing.T) {
 			[]string{"was", "succeeded", "reason", "why"}},
 		{"POST /console/orders/{id}/cancel", "/console/orders/WAITS/cancel", "cancelTopup", "WAITS",
 			[]string{"reason", "why"}},
+		{"POST /console/orders/{id}/hold", "/console/orders/MORE/hold", "holdTopup", "MORE", []string{"reason", "why"}},
+		{"POST /console/orders/{id}/release", "/console/orders/MORE/release", "releaseTopup", "MORE",
+			[]string{"reason", "why"}},
 		{"POST /console/events/{id}/redeliver", "/console/events/" + event + "/redeliver", "redeliverEvent", event,
 			[]string{"reason", "why"}},
 		{"POST /console/queues/{queue}/{action}", "/console/queues/topups/pause", "pause", "purchases",
@@ -132,6 +141,22 @@ func TestEveryFormIsAudited(t *testing.T) {
 		{"POST /console/bulk/cancel", "/console/bulk/cancel?state=queued", "startBulk", "", []string{"reason", "why"}},
 		{"POST /console/bulk/redeliver", "/console/bulk/redeliver?state=pending", "startBulk", "",
 			[]string{"reason", "why"}},
+		{"POST /console/bulk/{id}/stop", "/console/bulk/" + stopped.ID + "/stop", "stopBulk", stopped.ID, nil},
+		{"POST /console/callers", "/console/callers", "addCaller", "kiosk",
+			[]string{"name", "kiosk", "callback_url", "http://kiosk.example/hook"}},
+		{ofCaller + "/url", caller + "/url", "changeCaller", "kiosk", []string{"callback_url", "http://kiosk.example/2"}},
+		{ofCaller + "/limits", caller + "/limits", "changeCaller", "kiosk",
+			[]string{"id_prefix", "K-", "max_open", "5", "max_rate", "5/s"}},
+		{ofCaller + "/disable", caller + "/disable", "changeCaller", "kiosk", nil},
+		{ofCaller + "/enable", caller + "/enable", "changeCaller", "kiosk", nil},
+		{ofCaller + "/rotate-key", caller + "/rotate-key", "rotateKey", "kiosk", nil},
+		{ofCaller + "/rotate-secret", caller + "/rotate-secret", "rotateSecret", "kiosk", []string{"overlap", "24h"}},
+		{ofCaller + "/endpoints", caller + "/endpoints", "setCallerEndpoint", "kiosk/crm",
+			[]string{"endpoint", "crm", "url", "http://crm.example/hook"}},
+		{ofEndpoint + "/disable", endpoint + "/disable", "disableCallerEndpoint", "kiosk/crm", nil},
+		{ofEndpoint + "/enable", endpoint + "/enable", "enableCallerEndpoint", "kiosk/crm", nil},
+		{ofEndpoint + "/ping", endpoint + "/ping", "pingEndpoint", "kiosk/crm", nil},
+		{ofEndpoint + "/remove", endpoint + "/remove", "removeCallerEndpoint", "kiosk/crm", nil},
 		{"POST /queues", "/queues/api/queues/topups:pause", "queues", "POST queues/topups:pause", nil},
 		{"POST /console/logout", "/console/logout", "logout", "", nil},
 	}
@@ -139,7 +164,7 @@ func TestEveryFormIsAudited(t *testing.T) {
 	for _, f := range forms {
 		done[f.pattern] = true
 		fields := f.fields
-		if strings.Contains(f.path, "/bulk/") {
+		if strings.Contains(f.path, "/bulk/") && f.action == "startBulk" {
 			asked := b.get(f.path).want(200).body
 			_, seal, _ := strings.Cut(asked, `name="seal" value="`)
 			seal, _, _ = strings.Cut(seal, `"`)
@@ -155,7 +180,7 @@ func TestEveryFormIsAudited(t *testing.T) {
 		}
 		a := all[0]
 		if a.Action != f.action || a.By != "ana" || a.Role != "admin" || a.Via != desk.ViaConsole || a.Address == "" ||
-			f.on != "" && string(a.On) != f.on || fields != nil && f.action != "login" && a.Reason != "why" {
+			f.on != "" && string(a.On) != f.on || slices.Contains(fields, "reason") && a.Reason != "why" {
 			t.Errorf("%s: %+v", f.pattern, a)
 		}
 	}

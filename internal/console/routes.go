@@ -50,12 +50,34 @@ func (c *Console) table() []route {
 		{pattern: "GET " + Path + "/follow", page: c.follow, query: []string{"order"}},
 		{pattern: "GET " + Path + "/suggest", page: c.suggest, query: []string{"q"}},
 		{pattern: "POST " + Path + "/zone", page: c.chooseZone, form: []string{"zone", "back"}},
-		{pattern: "GET " + Path + "/orders/{id}/json", page: c.raw},
-		{pattern: "GET " + Path + "/orders/{id}/hold", page: c.holdPage(false)},
-		{pattern: "POST " + Path + "/orders/{id}/hold", page: c.hold(false), form: reason},
-		{pattern: "GET " + Path + "/orders/{id}/release", page: c.holdPage(true)},
-		{pattern: "POST " + Path + "/orders/{id}/release", page: c.hold(true), form: reason},
 		{pattern: "GET " + Path + "/events/{id}", page: c.event},
+		{pattern: "GET " + Path + "/events", page: c.events, query: append([]string{"cursor"}, eventNames...)},
+		{pattern: "GET " + Path + "/events/{id}/redeliver", page: c.redeliverPage},
+		{pattern: "POST " + Path + "/events/{id}/redeliver", page: c.redeliver, form: reason},
+		{pattern: "GET " + Path + "/callers", page: c.callers},
+		{pattern: "GET " + Path + "/audit", page: c.audit, query: append([]string{"cursor"}, auditNames...)},
+		{pattern: "GET " + Path + "/audit.csv", page: c.auditFile, query: auditNames},
+		{pattern: "GET " + Path + "/controls", page: c.controls},
+		{pattern: "GET " + Path + "/controls/{action}", page: c.controlPage, query: controlNames},
+		{pattern: "POST " + Path + "/controls/{action}", page: c.control, form: append(reason, controlNames...)},
+		{pattern: "GET " + Path + "/queues/{queue}/{action}", page: c.queuePage},
+		{pattern: "POST " + Path + "/queues/{queue}/{action}", page: c.switchQueue, form: reason},
+	}
+	table = append(table, c.onOrders()...)
+	table = append(table, c.onCallers()...)
+	table = append(table,
+		route{pattern: "GET " + Path + "/bulk", page: c.bulks, query: []string{"cursor"}},
+		route{pattern: "GET " + Path + "/bulk/{id}", page: c.bulkActionPage},
+		route{pattern: "POST " + Path + "/bulk/{id}/stop", page: c.stopBulk})
+	table = append(table, inBulk(topup.BulkResolve, "outcome", "force")...)
+	table = append(table, inBulk(topup.BulkCancel)...)
+	return append(table, inBulk(topup.BulkRedeliver)...)
+}
+
+// onOrders are the pages of one order.
+func (c *Console) onOrders() []route {
+	reason := []string{"reason"}
+	return []route{
 		{pattern: "GET " + Path + "/orders/{id}", page: c.order, query: []string{"done"}},
 		{pattern: "GET " + Path + "/orders/{id}/resolve", page: c.resolvePage},
 		{
@@ -71,26 +93,12 @@ func (c *Console) table() []route {
 		{pattern: "POST " + Path + "/orders/{id}/uphold", page: c.uphold, form: []string{"was", "reason"}},
 		{pattern: "GET " + Path + "/orders/{id}/cancel", page: c.cancelPage},
 		{pattern: "POST " + Path + "/orders/{id}/cancel", page: c.cancel, form: reason},
-		{pattern: "GET " + Path + "/events", page: c.events, query: append([]string{"cursor"}, eventNames...)},
-		{pattern: "GET " + Path + "/events/{id}/redeliver", page: c.redeliverPage},
-		{pattern: "POST " + Path + "/events/{id}/redeliver", page: c.redeliver, form: reason},
-		{pattern: "GET " + Path + "/callers", page: c.callers},
-		{pattern: "GET " + Path + "/audit", page: c.audit, query: append([]string{"cursor"}, auditNames...)},
-		{pattern: "GET " + Path + "/audit.csv", page: c.auditFile, query: auditNames},
-		{pattern: "GET " + Path + "/controls", page: c.controls},
-		{pattern: "GET " + Path + "/controls/{action}", page: c.controlPage, query: controlNames},
-		{pattern: "POST " + Path + "/controls/{action}", page: c.control, form: append(reason, controlNames...)},
-		{pattern: "GET " + Path + "/queues/{queue}/{action}", page: c.queuePage},
-		{pattern: "POST " + Path + "/queues/{queue}/{action}", page: c.switchQueue, form: reason},
+		{pattern: "GET " + Path + "/orders/{id}/json", page: c.raw},
+		{pattern: "GET " + Path + "/orders/{id}/hold", page: c.holdPage(false)},
+		{pattern: "POST " + Path + "/orders/{id}/hold", page: c.hold(false), form: reason},
+		{pattern: "GET " + Path + "/orders/{id}/release", page: c.holdPage(true)},
+		{pattern: "POST " + Path + "/orders/{id}/release", page: c.hold(true), form: reason},
 	}
-	table = append(table, c.onCallers()...)
-	table = append(table,
-		route{pattern: "GET " + Path + "/bulk", page: c.bulks, query: []string{"cursor"}},
-		route{pattern: "GET " + Path + "/bulk/{id}", page: c.bulkActionPage},
-		route{pattern: "POST " + Path + "/bulk/{id}/stop", page: c.stopBulk})
-	table = append(table, inBulk(topup.BulkResolve, "outcome", "force")...)
-	table = append(table, inBulk(topup.BulkCancel)...)
-	return append(table, inBulk(topup.BulkRedeliver)...)
 }
 
 // onCallers are the pages of one caller.

@@ -11,7 +11,7 @@ final class Problem
     public function __construct(
         /**
          * What a program distinguishes it by; it never changes its meaning.
-         * @var 'malformed_body'|'key_missing'|'key_unknown'|'key_expired'|'not_permitted'|'disabled'|'order_not_found'|'event_not_found'|'caller_not_found'|'endpoint_not_found'|'operator_not_found'|'path_not_found'|'method_not_allowed'|'body_too_slow'|'id_taken'|'wrong_state'|'too_early'|'changed_meanwhile'|'name_taken'|'events_gone'|'too_large'|'unsupported_media_type'|'not_allowed'|'too_many_tries'|'limit_reached'|'too_many_waits'|'client_gone'|'internal_fault'|'distributor_unreachable'|'unavailable'|'busy'|'waits_full'|'not_here'|null
+         * @var 'malformed_body'|'key_missing'|'key_unknown'|'key_expired'|'not_permitted'|'disabled'|'order_not_found'|'event_not_found'|'bulk_not_found'|'caller_not_found'|'endpoint_not_found'|'operator_not_found'|'path_not_found'|'method_not_allowed'|'body_too_slow'|'id_taken'|'wrong_state'|'too_early'|'changed_meanwhile'|'name_taken'|'events_gone'|'too_large'|'unsupported_media_type'|'not_allowed'|'too_many_tries'|'limit_reached'|'too_many_waits'|'client_gone'|'internal_fault'|'distributor_unreachable'|'unavailable'|'busy'|'waits_full'|'not_here'|null
          */
         public readonly ?string $code = null,
         /** What is wrong with this request, for people. */

@@ -151,7 +151,7 @@ class _Order(TypedDict):
     # Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator
     # fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase);
     # null when it does not.
-    waits_for: Optional[Literal["turn", "pace", "outage", "balance", "login", "paused"]]
+    waits_for: Optional[Literal["turn", "pace", "outage", "balance", "login", "operator"]]
 
 
 class Order(_Order, total=False):
@@ -221,7 +221,7 @@ class _OrderDetails(TypedDict):
     # Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator
     # fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase);
     # null when it does not.
-    waits_for: Optional[Literal["turn", "pace", "outage", "balance", "login", "paused"]]
+    waits_for: Optional[Literal["turn", "pace", "outage", "balance", "login", "operator"]]
 
 
 class OrderDetails(_OrderDetails, total=False):
@@ -273,7 +273,7 @@ class OrderRequest(_OrderRequest, total=False):
 
 class Problem(TypedDict, total=False):
     # What a program distinguishes it by; it never changes its meaning.
-    code: Literal["malformed_body", "key_missing", "key_unknown", "key_expired", "not_permitted", "disabled", "order_not_found", "event_not_found", "caller_not_found", "endpoint_not_found", "operator_not_found", "path_not_found", "method_not_allowed", "body_too_slow", "id_taken", "wrong_state", "too_early", "changed_meanwhile", "name_taken", "events_gone", "too_large", "unsupported_media_type", "not_allowed", "too_many_tries", "limit_reached", "too_many_waits", "client_gone", "internal_fault", "distributor_unreachable", "unavailable", "busy", "waits_full", "not_here"]
+    code: Literal["malformed_body", "key_missing", "key_unknown", "key_expired", "not_permitted", "disabled", "order_not_found", "event_not_found", "bulk_not_found", "caller_not_found", "endpoint_not_found", "operator_not_found", "path_not_found", "method_not_allowed", "body_too_slow", "id_taken", "wrong_state", "too_early", "changed_meanwhile", "name_taken", "events_gone", "too_large", "unsupported_media_type", "not_allowed", "too_many_tries", "limit_reached", "too_many_waits", "client_gone", "internal_fault", "distributor_unreachable", "unavailable", "busy", "waits_full", "not_here"]
     # What is wrong with this request, for people.
     detail: str
     # The fields that are not allowed; absent where it is none.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"embed"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"recarga/internal/journal/tables"
 	"recarga/internal/sqlfile"
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 //go:embed sql
@@ -60,7 +62,10 @@ func (s *Log) AddBulk(ctx context.Context, a topup.BulkAction, pages []string) e
 		}
 	}
 	if err == nil {
-		err = s.write(ctx, a.ID, func(t *tables.Tx) error { _, err := t.Exec(sqls.Get("ready"), a.ID, at.UnixMicro()); return err })
+		err = s.write(ctx, a.ID, func(t *tables.Tx) error {
+			_, err := t.Exec(sqls.Get("ready"), a.ID, at.UnixMicro())
+			return err
+		})
 	}
 	return err
 }
@@ -98,6 +103,22 @@ func (s *Log) BulkAction(ctx context.Context, id string) (topup.BulkAction, erro
 	}
 	a.Refusals = a.Refusals[:min(len(a.Refusals), mostRefusals)]
 	return a, err
+}
+
+// BulkStarter is who began an action, from where and why, as the audit has it; ok is false where nobody did: what the
+// program does by itself is no action of anybody.
+func (s *Log) BulkStarter(ctx context.Context, id string) (began desk.Act, ok bool, err error) {
+	began, err = tables.One(ctx, s.db, func(row tables.Scanner) (a desk.Act, err error) {
+		err = row.Scan(&a.By, &a.Role, &a.Via, &a.Address, &a.Reason)
+		return a, err
+	}, sqls.Get("starter"), id)
+	switch {
+	case errors.Is(err, topup.ErrNotFound):
+		return began, false, nil
+	case err != nil:
+		return began, false, fmt.Errorf("who began bulk action %s: %w", id, err)
+	}
+	return began, true, nil
 }
 
 // Bulks are so many actions, the newest first, that come before one; empty: the newest of all.
@@ -161,7 +182,7 @@ func (s *Log) FinishBulkPage(
 // EndBulk notes that an action is done, or has stopped.
 func (s *Log) EndBulk(ctx context.Context, id string, now time.Time) error {
 	return s.write(ctx, id, func(t *tables.Tx) error {
-		_, err := t.Exec(sqls.Get("end"), id, now.UnixMicro())
+		_, err := t.Exec(sqls.Get("end_action"), id, now.UnixMicro())
 		return err
 	})
 }

@@ -22,6 +22,12 @@ SELECT id, kind, filter, outcome, forced, reason, asked_by, created_at, members,
 FROM bulk_actions
 WHERE id = $1 AND ready_at IS NOT NULL
 
+-- Who began it: the first that the audit has of it.
+-- name: starter
+SELECT by_whom, role, via, address, reason FROM audit
+WHERE target = $1 AND opens = 1
+ORDER BY key LIMIT 1
+
 -- name: actions
 SELECT id, kind, filter, outcome, forced, reason, asked_by, created_at, members, done, refused, stopped_at,
     stopped_by, ended_at
@@ -52,7 +58,7 @@ WHERE action_id = $1 AND number = $2 AND finished_at IS NULL
 -- name: count
 UPDATE bulk_actions SET done = done + $2, refused = refused + $3 WHERE id = $1
 
--- name: end
+-- name: end_action
 UPDATE bulk_actions SET ended_at = $2 WHERE id = $1 AND ended_at IS NULL
 
 -- name: stop

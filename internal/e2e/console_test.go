@@ -100,10 +100,10 @@ func TestConsole(t *testing.T) {
 		}
 	}
 	shows("/console/", 200, "3 unknown", "Queue topups", "running", "Balance at the distributor")
-	shows("/console/orders?q=GOOD-1", 200, `<span class="id">GOOD-1</span>`, "Money moved", "approved, code 00",
+	shows("/console/orders?q=GOOD-1", 200, `<span class="id" data-copy>GOOD-1</span>`, "Money moved", "approved, code 00",
 		"Webhook try 1")
-	shows("/console/orders?q="+url.QueryEscape(string(good.TransactionID)), 200, `<span class="id">GOOD-1</span>`)
-	shows("/console/orders?q=5537686660", 200, `<span class="id">GOOD-1</span>`)
+	shows("/console/orders?q="+url.QueryEscape(string(good.TransactionID)), 200, `<span class="id" data-copy>GOOD-1</span>`)
+	shows("/console/orders?q=5537686660", 200, `<span class="id" data-copy>GOOD-1</span>`)
 	shows("/console/orders?q=nobody", 200, "No order has this id")
 	shows("/console/orders?state=unknown", 200, "HELD-1", "HELD-2", "Resolve all of these")
 	shows("/console/orders?state=paid&phone=1", 422, "state", "phone")
@@ -157,13 +157,26 @@ func TestConsole(t *testing.T) {
 		acts("/console/bulk/"+action, form, status, parts...)
 	}
 	nothing := func() {}
+	// ended waits until the newest bulk action has ended, which goes on by itself, and says what its page is to show.
+	ended := func(parts ...string) {
+		t.Helper()
+		_, list := s.get("/console/bulk")
+		_, rest, _ := strings.Cut(list, `href="/console/bulk/bulk_`)
+		id, _, _ := strings.Cut(rest, `"`)
+		testkit.Eventually(t, patience, func() bool {
+			_, page := s.get("/console/bulk/bulk_" + id)
+			return strings.Contains(page, "<dt>Ended</dt>")
+		}, "the bulk action ends")
+		shows("/console/bulk/bulk_"+id, 200, parts...)
+	}
 	shows("/console/bulk/cancel?state=queued", 200, "2", "I mean all")
 	shows("/console/bulk/cancel?state=succeeded", 422, "only such orders can be chosen")
 	shows("/console/bulk/resolve", 422, "unknown")
-	confirm("cancel", "state=queued", url.Values{"reason": {"the shop has closed"}}, nothing, 200, "2 done, 0 refused",
-		"</html>")
+	confirm("cancel", "state=queued", url.Values{"reason": {"the shop has closed"}}, nothing, 200, "Cancel", "</html>")
+	ended("2 <small>of 2 done</small>")
 	statement := url.Values{"reason": {"statement"}, "outcome": {"failed"}}
-	confirm("resolve", "state=unknown", statement, nothing, 200, "0 done, 2 refused", "HELD-1")
+	confirm("resolve", "state=unknown", statement, nothing, 200, "Resolve as failed")
+	ended("0 <small>of 2 done, 2 refused</small>", "HELD-1")
 	confirm("resolve", "state=unknown", statement, func() {
 		settled(t, c, place(t, c, order("HELD-4", "5500000500")).ID)
 	}, 409, "Nothing was done")
@@ -174,10 +187,11 @@ func TestConsole(t *testing.T) {
 		_, page := s.get("/console/events?state=pending")
 		return strings.Contains(page, "No events match")
 	}, "every event is delivered")
-	confirm("redeliver", "state=delivered", url.Values{"reason": {"asked for"}}, nothing, 200, "done, 0 refused")
+	confirm("redeliver", "state=delivered", url.Values{"reason": {"asked for"}}, nothing, 200, "Redeliver")
+	ended("done</small>", "100 %")
 
 	acts("/console/queues/topups/pause", url.Values{"reason": {"the vendor has maintenance"}}, 200,
-		"Queue topups is paused")
+		"All purchases paused</strong> by ana")
 	place(t, c, order("PAUSED-1", "5537686662"))
 	acts("/console/queues/topups/resume", url.Values{"reason": {"it is over"}}, 200, "running")
 	settled(t, c, "PAUSED-1")

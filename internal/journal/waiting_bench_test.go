@@ -10,7 +10,7 @@ func BenchmarkWaiting(b *testing.B) {
 	const callers, products, each = 120, 11, 64
 	for name, open := range map[string]func(testing.TB) store{"sqlite": sqliteStore, "postgres": postgresStore} {
 		none := map[string]string{"sqlite": "x''", "postgres": "''"}[name] // bytes
-		for _, of := range []int{1, 100} { // orders of each
+		for _, of := range []int{1, 100} {                                 // orders of each
 			b.Run(fmt.Sprintf("%s/%d-each", name, of), func(b *testing.B) {
 				s := open(b)
 				s.exec(b, fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < %d)

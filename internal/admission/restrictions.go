@@ -23,8 +23,8 @@ func (c *Control) currentRestrictions() topup.Restrictions {
 	return c.restrictions
 }
 
-// refresh reads the shared state if what is known of it is old, and the controls if what is known of them is older than
-// that.
+// refresh reads the shared state if what is known of it is old, and the controls if what is known of them is older
+// than that.
 func (c *Control) refresh(ctx context.Context, controlsFor time.Duration) {
 	restrictionsAge, controlsAge := c.ages()
 	if controlsAge > controlsFor {

@@ -49,6 +49,9 @@ func TestRandomLives(t *testing.T) {
 		{"postgres, resend", postgres, true, 2000},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			if strings.HasPrefix(c.name, "postgres") {
+				testkit.Deep(t) // to its pool, which closes what is idle, each wait of a bubble is long
+			}
 			t.Logf("seed %d", seed)
 			url, lives := c.database(t), testkit.Times(c.lives/200, c.lives)
 			testkit.Bubble(t, func(t *testing.T) { liveRandomly(t, url, seed, lives, c.resend) })

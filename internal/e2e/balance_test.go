@@ -6,6 +6,7 @@ import (
 
 	"recarga/internal/sandbox"
 	"recarga/internal/testkit"
+	"recarga/producer"
 	"recarga/topup"
 )
 
@@ -22,9 +23,12 @@ func TestEmptyAccountHoldsOrders(t *testing.T) {
 			c := w.crew(t, s)
 			placeMany(t, c, 200, topup.PriorityNormal)
 			held := func() (n int) {
-				for i := range 200 {
-					if o, err := c.Get(t.Context(), topup.ID(fmt.Sprintf("MANY-%05d", i))); err == nil &&
-						o.WaitsFor == topup.NullString(topup.WaitBalance) {
+				all, _, err := c.List(t.Context(), producer.OrderFilter{Limit: 200})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, o := range all {
+					if o.WaitsFor == topup.NullString(topup.WaitBalance) {
 						n++
 					}
 				}

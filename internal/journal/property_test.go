@@ -88,7 +88,7 @@ func testLives(t *testing.T, s store, crash func(*journal.Journal) *journal.Jour
 		Journal: s.Journal, t: t, r: rand.New(rand.NewPCG(seed, 0)), now: noon,
 		seen: map[topup.ID]topup.Details{}, moved: map[topup.Transition]bool{}, refuses: map[topup.ID]bool{},
 	}
-	most, steps := testkit.Times(600, 20_000), 0
+	most, steps := testkit.Times(250, 20_000), 0
 	for n := 1; n <= least || n <= most && len(l.missing()) > 0; n++ {
 		l.step(n)
 		if n%everyCrash == 0 {

@@ -64,6 +64,7 @@ func TestStandbyKeepsWhatWasConfirmed(t *testing.T) {
 // TestSwitchover: the primary is made read-only, and lives on, beside the standby that is promoted. Writes find the
 // new one, and so do reads, also those of a process that writes nothing.
 func TestSwitchover(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	c := newPair(t)
 	_, _, err := c.journal.Accept(t.Context(), request("before"), noon)

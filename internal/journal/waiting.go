@@ -14,8 +14,9 @@ const (
 	// waitGrace is when a waiting order that nobody has released becomes due: every worker releases orders, so this is
 	// for mistakes.
 	waitGrace = time.Hour
-	// mostGroups bounds what one call of Waiting reads.
-	mostGroups = 1000
+	// mostWaiting and mostGroups bound what one call of Waiting reads, where there are not more groups of orders than
+	// mostWaiting.
+	mostWaiting, mostGroups = 4096, 16384
 )
 
 // Defer notes that an order that waits and has had exactly the given number of attempts cannot be bought
@@ -46,30 +47,13 @@ func (j *Journal) wait(ctx context.Context, id topup.ID, query string, args ...a
 }
 
 // Waiting lists the foremost of the orders that wait: of each priority, caller and product as many as each, in the
-// order of priority, caller, product and age. It costs nothing that grows with their number.
-func (j *Journal) Waiting(ctx context.Context, each int) (all []topup.Waiting, err error) {
-	type group struct {
-		rank            int    // of the priority
-		caller, product string // of the orders
-	}
-	at := group{rank: tables.Released}
-	for range mostGroups {
-		next, err := tables.List(ctx, j.db, func(row tables.Scanner) (g group, err error) {
-			err = row.Scan(&g.rank, &g.caller, &g.product)
-			return g, err
-		}, sqls.Get("next_group"), at.rank, at.caller, at.product)
-		if err != nil || len(next) == 0 {
-			return all, err
-		}
-		at = next[0]
-		foremost, err := tables.List(ctx, j.db, scanWaiting, sqls.Get("waiting"), at.rank, at.caller, at.product, each)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, foremost...)
-	}
-	return all, nil
+// order of priority, caller, product and age; but where there are very many of these, fewer of each. It costs nothing
+// that grows with the number of orders.
+func (j *Journal) Waiting(ctx context.Context, each int) ([]topup.Waiting, error) {
+	return tables.List(ctx, j.db, scanWaiting, j.db.Words(sqlWaiting), each, mostWaiting, mostGroups)
 }
+
+var sqlWaiting = sqls.Engines("waiting")
 
 func scanWaiting(row tables.Scanner) (o topup.Waiting, err error) {
 	var rank int

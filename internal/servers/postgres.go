@@ -3,7 +3,9 @@
 package servers
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -18,26 +20,52 @@ import (
 // NewPostgres makes a PostgreSQL cluster, not started, as durable as PostgreSQL is by default. Its
 // superuser is named recarga, without a password. extraArgs come last and win: "-c", "fsync=off".
 func NewPostgres(extraArgs ...string) (*Server, error) {
-	from, err := template()
+	data, err := template()
 	if err != nil {
 		return nil, err
 	}
-	folder, err := newFolder("postgres", from.owner)
+	return newPostgres(exec.Command("cp", "-R", "-p", data, "."), extraArgs)
+}
+
+// NewPostgresFrom makes a cluster with what another had that Archive wrote. extraArgs are those of NewPostgres.
+func NewPostgresFrom(archive io.Reader, extraArgs ...string) (*Server, error) {
+	extract := exec.Command("tar", "-xf", "-")
+	extract.Stdin = archive
+	return newPostgres(extract, extraArgs)
+}
+
+// Archive writes the data of a PostgreSQL that does not run.
+func (p *Server) Archive(to io.Writer) error {
+	cmd := exec.Command("tar", "-cf", "-", "data")
+	cmd.Stdout = to
+	return runAs(p.owner, p.folder, cmd)
+}
+
+// newPostgres makes a cluster whose data fill puts into the folder data of its own.
+func newPostgres(fill *exec.Cmd, extraArgs []string) (*Server, error) {
+	programs, err := postgresPrograms()
 	if err != nil {
 		return nil, err
 	}
-	data := filepath.Join(folder, "data")
-	if err := runAs(from.owner, folder, "cp", "-R", "-p", from.data, data); err != nil {
+	owner, err := postgresOwner()
+	if err != nil {
+		return nil, err
+	}
+	folder, err := newFolder("postgres", owner)
+	if err != nil {
+		return nil, err
+	}
+	if err := runAs(owner, folder, fill); err != nil {
 		return nil, err
 	}
 	s := &Server{
-		folder: folder, program: filepath.Join(from.programs, "postgres"), owner: from.owner,
+		folder: folder, program: filepath.Join(programs, "postgres"), owner: owner,
 		ready: "database system is ready to accept connections", further: extraArgs,
 	}
 	s.args = func(port int) []string {
 		// No socket file: the path of a temporary folder can be too long for one.
 		return append([]string{
-			"-D", data, "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1",
+			"-D", filepath.Join(folder, "data"), "-p", strconv.Itoa(port), "-c", "listen_addresses=127.0.0.1",
 			"-c", "unix_socket_directories=", "-c", "max_connections=200",
 		}, s.further...)
 	}
@@ -61,8 +89,9 @@ func NewStandby(primary *Server, address string, extraArgs ...string) (*Server, 
 		return nil, err
 	}
 	from := fmt.Sprintf("host=%s port=%s user=recarga application_name=standby", host, port)
-	err = runAs(standby.owner, standby.folder, filepath.Join(filepath.Dir(primary.program), "pg_basebackup"),
-		"-d", from, "-D", data, "-R", "-X", "stream", "-c", "fast", "--no-sync")
+	err = runAs(standby.owner, standby.folder, exec.Command(
+		filepath.Join(filepath.Dir(primary.program), "pg_basebackup"),
+		"-d", from, "-D", data, "-R", "-X", "stream", "-c", "fast", "--no-sync"))
 	if err != nil {
 		return nil, err
 	}
@@ -70,31 +99,24 @@ func NewStandby(primary *Server, address string, extraArgs ...string) (*Server, 
 	return standby, nil
 }
 
-// initialized is a cluster that has never run.
-type initialized struct {
-	// programs and data are folders.
-	programs, data string
-	// owner runs PostgreSQL; nil is who runs this program.
-	owner *syscall.Credential
-}
-
-// template is made once a program: initdb takes a second, a copy of its work almost nothing.
-var template = sync.OnceValues(func() (initialized, error) {
+// template is the data of a cluster that has never run, made once a program: initdb takes a second, a copy of its work
+// almost nothing.
+var template = sync.OnceValues(func() (data string, err error) {
 	programs, err := postgresPrograms()
 	if err != nil {
-		return initialized{}, err
+		return "", err
 	}
 	owner, err := postgresOwner()
 	if err != nil {
-		return initialized{}, err
+		return "", err
 	}
 	folder, err := newFolder("template", owner)
 	if err != nil {
-		return initialized{}, err
+		return "", err
 	}
-	data := filepath.Join(folder, "data")
-	return initialized{programs, data, owner}, runAs(owner, folder, filepath.Join(programs, "initdb"),
-		"-D", data, "-U", "recarga", "-A", "trust", "--no-sync", "--encoding=UTF8", "--locale=C")
+	data = filepath.Join(folder, "data")
+	return data, runAs(owner, folder, exec.Command(filepath.Join(programs, "initdb"),
+		"-D", data, "-U", "recarga", "-A", "trust", "--no-sync", "--encoding=UTF8", "--locale=C"))
 })
 
 // postgresOwner is who runs PostgreSQL where root runs this program: its programs refuse root.
@@ -117,11 +139,15 @@ func postgresOwner() (*syscall.Credential, error) {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, err
 }
 
-func runAs(owner *syscall.Credential, folder, program string, args ...string) error {
-	cmd := exec.Command(program, args...)
+func runAs(owner *syscall.Credential, folder string, cmd *exec.Cmd) error {
 	cmd.Dir, cmd.SysProcAttr = folder, &syscall.SysProcAttr{Credential: owner}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%s: %w\n%s", program, err, out)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	if cmd.Stdout == nil {
+		cmd.Stdout = &said
+	}
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", cmd.Path, err, said.Bytes())
 	}
 	return nil
 }
@@ -154,4 +180,14 @@ func postgresPrograms() (string, error) {
 func HasPostgres() bool {
 	_, err := postgresPrograms()
 	return err == nil
+}
+
+// PostgresVersion is what the server's program says of itself, and of its build.
+func PostgresVersion() (string, error) {
+	programs, err := postgresPrograms()
+	if err != nil {
+		return "", err
+	}
+	out, err := exec.Command(filepath.Join(programs, "postgres"), "--version").Output()
+	return string(out), err
 }

@@ -236,7 +236,7 @@ func TestMemory(t *testing.T) {
 	}
 	for name, line := range map[string]string{"LF": "A,1,ok\n", "CR": "A,1,ok\r", "open quotes": "A,\"1,ok\n",
 		"long rows": "A," + strings.Repeat("1", MaxRow/2) + ",ok\n"} {
-		size := testkit.Times(2<<20, 8<<20)
+		size := testkit.Times(1<<20, 8<<20)
 		in := io.MultiReader(strings.NewReader("id,monto,estatus\n"),
 			io.LimitReader(&repeated{text: line}, int64(size/len(line)*len(line))))
 		lines, err := NewLines(in)

@@ -9,9 +9,11 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -38,44 +40,108 @@ type PostgresCluster struct {
 // binary and has fsync off: it may not be killed, and says nothing about speed.
 func Postgres(tb testing.TB) *PostgresServer { return postgres(tb, "template1") }
 
-// PostgresPrepared makes a database as Postgres does, with what prepare has put into a first one, once for the tests
-// of a binary. prepare leaves no connection open.
-func PostgresPrepared(tb testing.TB, prepare func(url string) error) *PostgresServer {
+// PostgresPrepared makes a database as Postgres does, with what prepare has put into a first one, once for all test
+// binaries of the same parts: what that depends on. prepare leaves no connection open.
+func PostgresPrepared(tb testing.TB, parts []string, prepare func(url string) error) *PostgresServer {
 	tb.Helper()
 	needPostgres(tb)
-	prepared.Do(func() {
-		var cluster *servers.Server
-		if cluster, prepared.err = sharedCluster(); prepared.err == nil {
-			p := &PostgresServer{cluster, prepared.database}
-			prepared.err = errors.Join(p.administer("CREATE DATABASE "+p.database), prepare(p.URL()))
+	shared.start.Do(func() { shared.err = startPrepared(parts, prepare) })
+	shared.prepare.Do(func() {
+		if shared.err == nil && !shared.prepared { // the first test has asked for an empty one
+			shared.err = prepareIn(shared.cluster, prepare)
 		}
 	})
-	if prepared.err != nil {
-		tb.Fatal(prepared.err)
-	}
-	return postgres(tb, prepared.database)
+	return postgres(tb, preparedDatabase)
 }
 
-// prepared is the database that others are made from.
-var prepared = struct {
-	sync.Once
-	database string
+// preparedDatabase is the one that others are made from.
+const preparedDatabase = "prepared"
+
+func prepareIn(cluster *servers.Server, prepare func(url string) error) error {
+	p := &PostgresServer{cluster, preparedDatabase}
+	return errors.Join(p.administer("CREATE DATABASE "+preparedDatabase), prepare(p.URL()))
+}
+
+// startPrepared starts the shared server with the prepared database.
+func startPrepared(parts []string, prepare func(url string) error) error {
+	version, err := servers.PostgresVersion()
+	if err != nil {
+		return err
+	}
+	path, err := Kept("postgres", append(parts, version), func(f *os.File) error {
+		cluster, err := servers.NewPostgres(hasty...)
+		if err != nil {
+			return err
+		}
+		return errors.Join(cluster.StartAnywhere(), prepareIn(cluster, prepare), cluster.End(syscall.SIGINT),
+			cluster.Archive(f), cluster.Remove())
+	})
+	if err != nil {
+		return err
+	}
+	archive, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = archive.Close() }() // it was only read
+	shared.prepared = true
+	return startShared(servers.NewPostgresFrom(archive, hasty...))
+}
+
+func startShared(cluster *servers.Server, err error) error {
+	if err != nil {
+		return err
+	}
+	shared.cluster = cluster
+	if err := cluster.StartAnywhere(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	shared.admin, err = pgx.Connect(ctx, (&PostgresServer{cluster: cluster}).url("postgres"))
+	return err
+}
+
+// hasty settings are for a server that nobody kills.
+var hasty = []string{"-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
+	"-c", "max_connections=400"}
+
+// shared is the server of all tests of a binary; the janitor ends it.
+var shared struct {
+	start, prepare sync.Once
+	cluster        *servers.Server
+	// prepared: it was started with the prepared database.
+	prepared bool
 	err      error
-}{database: "prepared"}
+
+	mu sync.Mutex
+	// admin makes and drops databases: to connect costs as much as many statements.
+	admin *pgx.Conn
+}
+
+// administerShared runs one statement in the shared server's own database.
+func administerShared(sql string) error {
+	shared.mu.Lock()
+	defer shared.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.Background(), Patience)
+	defer cancel()
+	_, err := shared.admin.Exec(ctx, sql)
+	return err
+}
 
 func postgres(tb testing.TB, template string) *PostgresServer {
 	tb.Helper()
 	needPostgres(tb)
-	cluster, err := sharedCluster()
-	if err != nil {
-		tb.Fatal(err)
+	shared.start.Do(func() { shared.err = startShared(servers.NewPostgres(hasty...)) })
+	if shared.err != nil {
+		tb.Fatal(shared.err)
 	}
-	p := &PostgresServer{cluster, "test_" + strings.ToLower(rand.Text())}
-	if err := p.administer("CREATE DATABASE " + p.database + " TEMPLATE " + template); err != nil {
+	p := &PostgresServer{shared.cluster, "test_" + strings.ToLower(rand.Text())}
+	if err := administerShared("CREATE DATABASE " + p.database + " TEMPLATE " + template); err != nil {
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
-		if err := p.administer("DROP DATABASE " + p.database + " WITH (FORCE)"); err != nil {
+		if err := administerShared("DROP DATABASE " + p.database + " WITH (FORCE)"); err != nil {
 			tb.Error(err)
 		}
 	})
@@ -212,16 +278,6 @@ func (p *PostgresServer) administer(sql string) error {
 	_, err = conn.Exec(ctx, sql)
 	return errors.Join(err, conn.Close(ctx))
 }
-
-// sharedCluster lives as long as the test binary; the janitor ends it.
-var sharedCluster = sync.OnceValues(func() (*servers.Server, error) {
-	cluster, err := servers.NewPostgres("-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off",
-		"-c", "max_connections=400")
-	if err != nil {
-		return nil, err
-	}
-	return cluster, cluster.StartAnywhere()
-})
 
 func needPostgres(tb testing.TB) {
 	tb.Helper()

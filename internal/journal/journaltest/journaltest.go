@@ -1,6 +1,6 @@
 //go:build unix
 
-// Package journaltest makes empty journals for tests. Their tables are made once for all tests of a binary, and
+// Package journaltest makes empty journals for tests. Their tables are made once for all test binaries, and
 // copied: to make them costs as much as many a test does.
 package journaltest
 
@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"recarga/internal/journal"
+	"recarga/internal/journal/tables"
 	"recarga/internal/testkit"
 )
 
@@ -24,7 +25,7 @@ func SQLite(tb testing.TB) (url string) {
 // SQLiteIn is the URL of a journal in the file recarga.db of a folder, which has none yet.
 func SQLiteIn(tb testing.TB, folder string) (url string) {
 	tb.Helper()
-	data, err := tables()
+	data, err := empty()
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -38,18 +39,29 @@ func SQLiteIn(tb testing.TB, folder string) (url string) {
 // Postgres is a journal in a database of the test: see testkit.Postgres.
 func Postgres(tb testing.TB) *testkit.PostgresServer {
 	tb.Helper()
-	return testkit.PostgresPrepared(tb, prepare)
+	return testkit.PostgresPrepared(tb, tables.Sources(), prepare)
 }
 
-// tables is the file of an empty journal.
-var tables = sync.OnceValues(func() ([]byte, error) {
-	folder, err := os.MkdirTemp("", "recarga-tables-")
+// empty is the file of an empty journal.
+var empty = sync.OnceValues(func() ([]byte, error) {
+	path, err := testkit.Kept("sqlite", tables.Sources(), func(f *os.File) error {
+		folder, err := os.MkdirTemp("", "recarga-tables-")
+		if err != nil {
+			return err
+		}
+		defer func() { _ = os.RemoveAll(folder) }() // it is a temporary one
+		path := filepath.Join(folder, "recarga.db")
+		if err := prepare("sqlite:" + path); err != nil {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		_, err = f.Write(data)
+		return err
+	})
 	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = os.RemoveAll(folder) }() // it is a temporary one
-	path := filepath.Join(folder, "recarga.db")
-	if err := prepare("sqlite:" + path); err != nil {
 		return nil, err
 	}
 	return os.ReadFile(path)

@@ -14,16 +14,6 @@ RETURNING key, fingerprint, event_count, unknown_attempts, id, caller, state, re
     auth_code, balance_after, created_at, updated_at, process_at, expires_at, next_attempt_at, finished_at,
     priority, line, waits_for, disputed_at, ends_at
 
--- name: next_group
-SELECT line, caller, product FROM orders
-WHERE line >= 0 AND (line, caller, product) > ($1, $2, $3)
-ORDER BY line, caller, product LIMIT 1
-
--- name: waiting
-SELECT id, line, caller, product, amount, attempt_count, key FROM orders
-WHERE line = $1 AND caller = $2 AND product = $3
-ORDER BY key LIMIT $4
-
 -- name: released
 SELECT COUNT(*) FROM orders WHERE line = -1
 

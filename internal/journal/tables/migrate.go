@@ -41,6 +41,17 @@ func Migrations(engine string) (all []Migration) {
 	return all
 }
 
+// Sources are the texts of all migrations: what the tables depend on.
+func Sources() (texts []string) {
+	for _, engine := range []string{"sqlite", "postgres"} {
+		for _, m := range Migrations(engine) {
+			text, _ := fs.ReadFile(migrations, folderOf(engine)+"/"+m.Name+".sql") // it is in the program
+			texts = append(texts, m.Name, string(text))
+		}
+	}
+	return texts
+}
+
 func folderOf(engine string) string { return "migrations/" + engine }
 
 func nameOf(file string) string { return strings.TrimSuffix(path.Base(file), ".sql") }

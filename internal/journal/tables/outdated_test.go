@@ -157,7 +157,7 @@ func TestConcurrentMigrators(t *testing.T) {
 	onEmpty(t, func(t *testing.T, url string, e *commit.Engine) {
 		var mu sync.Mutex
 		var done []Migration
-		failed := make([]error, 8)
+		failed := make([]error, testkit.Times(3, 8))
 		var all sync.WaitGroup
 		for i := range failed {
 			all.Go(func() {

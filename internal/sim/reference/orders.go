@@ -236,7 +236,7 @@ func (j *Journal) Waiting(_ context.Context, each int) ([]topup.Waiting, error) 
 			strings.Compare(a.Product, b.Product))
 	}
 	slices.SortStableFunc(all, group)
-	var list []topup.Waiting
+	list := []topup.Waiting{}
 	taken := 0 // of the group of the order before
 	for i, o := range all {
 		if i == 0 || group(all[i-1], o) != 0 {

@@ -1139,7 +1139,7 @@ export interface components {
             /** @description That of the answer to the same without it. Absent: nothing is done. */
             confirm?: string;
             /**
-             * @description As the query of /v1/topups, or of /v1/events.
+             * @description As the query of /v1/topups, or /v1/events.
              * @example state=unknown
              */
             filter: string;

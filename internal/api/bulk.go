@@ -18,7 +18,7 @@ import (
 type bulkRequest struct {
 	Action topup.BulkKind `json:"action" enum:"resolve,cancel,redeliver" doc:"What is done to each."`
 	// Filter chooses them.
-	Filter string `json:"filter" minLength:"1" doc:"As the query of /v1/topups, or of /v1/events." example:"state=unknown"`
+	Filter string `json:"filter" minLength:"1" doc:"As the query of /v1/topups, or /v1/events." example:"state=unknown"`
 	// Outcome and Force are those of a resolution.
 	Outcome topup.ResolvedAs `json:"outcome,omitempty" enum:"succeeded,failed,resend" doc:"To resolve: what happened."`
 	Force   bool             `json:"force,omitempty" doc:"To resolve: also while a worker may still be acting on them."`

@@ -61,7 +61,7 @@ const (
 
 // Waits are all reasons there are.
 func Waits() []Wait {
-	return []Wait{WaitFairShare, WaitRate, WaitOutage, WaitBalance, WaitLogin, WaitOperator}
+	return []Wait{WaitFairShare, WaitRate, WaitOutage, WaitBalance, WaitLogin, WaitPaused, WaitOperator}
 }
 
 // ParseWait reads why an order waits. Its error is a *FieldError.

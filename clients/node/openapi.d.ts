@@ -1788,7 +1788,7 @@ export interface components {
              * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase); null when it does not.
              * @enum {string|null}
              */
-            waits_for: "turn" | "pace" | "outage" | "balance" | "login" | "operator" | null;
+            waits_for: "turn" | "pace" | "outage" | "balance" | "login" | "paused" | "operator" | null;
         };
         OrderDetails: {
             /**
@@ -1903,7 +1903,7 @@ export interface components {
              * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase); null when it does not.
              * @enum {string|null}
              */
-            waits_for: "turn" | "pace" | "outage" | "balance" | "login" | "operator" | null;
+            waits_for: "turn" | "pace" | "outage" | "balance" | "login" | "paused" | "operator" | null;
         };
         OrderPage: {
             data: components["schemas"]["Order"][];
@@ -2418,7 +2418,7 @@ export interface components {
              * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase); null when it does not.
              * @enum {string|null}
              */
-            waits_for: "turn" | "pace" | "outage" | "balance" | "login" | "operator" | null;
+            waits_for: "turn" | "pace" | "outage" | "balance" | "login" | "paused" | "operator" | null;
         };
         WrongField: {
             /** @description Where it is, as in `body.amount` or `query.state`. */
@@ -2455,7 +2455,7 @@ export interface operations {
                 /** @description Orders of whose metadata this is a part, as `NAME=VALUE`. */
                 metadata?: string;
                 /** @description Orders that wait for this. */
-                waits_for?: "turn" | "pace" | "outage" | "balance" | "login" | "operator";
+                waits_for?: "turn" | "pace" | "outage" | "balance" | "login" | "paused" | "operator";
                 /** @description Only orders whose final state later evidence contradicts. */
                 disputed?: boolean;
                 /** @description Orders whose purchase has this id at the distributor. */
@@ -8239,7 +8239,7 @@ export interface operations {
                 /** @description Orders of whose metadata this is a part, as `NAME=VALUE`. */
                 metadata?: string;
                 /** @description Orders that wait for this. */
-                waits_for?: "turn" | "pace" | "outage" | "balance" | "login" | "operator";
+                waits_for?: "turn" | "pace" | "outage" | "balance" | "login" | "paused" | "operator";
                 /** @description Only orders whose final state later evidence contradicts. */
                 disputed?: boolean;
                 /** @description Orders whose purchase has this id at the distributor. */

@@ -184,3 +184,17 @@ func divide(t *testing.T) {
 		float64(each**jobs)/took.Seconds())
 	all.report(t, each**jobs)
 }
+
+// TestEveryWaitIsListed: whoever filters by what orders wait for can name all of it.
+func TestEveryWaitIsListed(t *testing.T) {
+	var listed []string
+	for _, w := range topup.Waits() {
+		listed = append(listed, string(w))
+	}
+	slices.Sort(listed)
+	all := constants(t, "Wait")
+	slices.Sort(all)
+	if !slices.Equal(listed, all) {
+		t.Errorf("topup.Waits has %q, and there are %q", listed, all)
+	}
+}

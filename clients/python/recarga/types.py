@@ -151,7 +151,7 @@ class _Order(TypedDict):
     # Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator
     # fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase);
     # null when it does not.
-    waits_for: Optional[Literal["turn", "pace", "outage", "balance", "login", "operator"]]
+    waits_for: Optional[Literal["turn", "pace", "outage", "balance", "login", "paused", "operator"]]
 
 
 class Order(_Order, total=False):
@@ -221,7 +221,7 @@ class _OrderDetails(TypedDict):
     # Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator
     # fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase);
     # null when it does not.
-    waits_for: Optional[Literal["turn", "pace", "outage", "balance", "login", "operator"]]
+    waits_for: Optional[Literal["turn", "pace", "outage", "balance", "login", "paused", "operator"]]
 
 
 class OrderDetails(_OrderDetails, total=False):

@@ -148,7 +148,7 @@ func (w *world) lead(t *testing.T) (found []string) {
 		}
 	}
 	_, page := s.post("/console/queues/topups/pause", url.Values{"reason": {"a trial"}})
-	says(page, "Queue topups is paused")
+	says(page, "All purchases paused")
 	place(t, c, order("PAUSED", "5537686660"))
 	if status, answer := s.get("/queues/api/queues"); status != http.StatusOK || !strings.Contains(answer, `"size":1`) {
 		t.Errorf("asynq's page: %d %s", status, answer)

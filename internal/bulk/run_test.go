@@ -249,6 +249,31 @@ func TestWhatHasChangedIsRefused(t *testing.T) {
 	}
 }
 
+// touched is a book whose orders have changed since they were shown.
+type touched struct{ *journal.Journal }
+
+func (b touched) Order(ctx context.Context, id topup.ID) (topup.Order, error) {
+	o, err := b.Journal.Order(ctx, id)
+	o.UpdatedAt = o.UpdatedAt.Add(time.Microsecond)
+	return o, err
+}
+
+// TestChangedWithoutAnAttempt: an unknown order that is not as it was shown is not resolved, though no attempt came.
+func TestChangedWithoutAnAttempt(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	ids := d.held(t, "shop", 2)
+	r := bulk.NewRunner(touched{d.Journal}, d.orders, quiet)
+	a := d.begin(t, r, topup.BulkResolve, "shop")
+	must(t, r.Do(t.Context()))
+	d.wantAction(t, a.ID, topup.BulkDone, 0, len(ids))
+	for _, id := range ids {
+		if o, err := d.Order(t.Context(), id); err != nil || o.State != topup.StateUnknown {
+			t.Errorf("%s is %s, %v", id, o.State, err)
+		}
+	}
+}
+
 // TestStopped: what was not begun is not acted on.
 func TestStopped(t *testing.T) {
 	t.Parallel()

@@ -183,16 +183,8 @@ func (c *Console) onCaller(do callerAction) page {
 		if err == nil {
 			done, err = do(r, caller.Name, version)
 		}
-		var changed *topup.ChangedError
-		switch {
-		case errors.As(err, &changed):
-			return c.showCaller(w, r, http.StatusConflict, callerView{Wrong: "Nothing was done: " + err.Error()})
-		case len(topup.FieldErrors(err)) > 0:
-			return c.showCaller(w, r, http.StatusUnprocessableEntity, callerView{Wrong: err.Error()})
-		case errors.Is(err, callers.ErrNoKey):
-			return &problem{http.StatusConflict, err.Error()}
-		case err != nil:
-			return err
+		if err != nil {
+			return c.notChanged(w, r, err)
 		}
 		c.changedCaller(r, who, caller.Name, done)
 		http.Redirect(w, r, address(query("done", done), "callers", caller.Name), http.StatusSeeOther)
@@ -344,15 +336,8 @@ func (c *Console) rotate(what string) page {
 		default:
 			v.Secret, _, err = c.cfg.Callers.RotateSecret(r.Context(), caller.Name, how)
 		}
-		switch {
-		case errors.As(err, new(*topup.ChangedError)):
-			return c.showCaller(w, r, http.StatusConflict, callerView{Wrong: "Nothing was done: " + err.Error()})
-		case len(topup.FieldErrors(err)) > 0:
-			return c.showCaller(w, r, http.StatusUnprocessableEntity, callerView{Wrong: err.Error()})
-		case errors.Is(err, callers.ErrNoKey):
-			return &problem{http.StatusConflict, err.Error()}
-		case err != nil:
-			return err
+		if err != nil {
+			return c.notChanged(w, r, err)
 		}
 		c.changedCaller(r, who, caller.Name, "new "+what)
 		c.show(w, r, http.StatusOK, "secret", view{Title: "Caller " + caller.Name, Data: v})
@@ -389,4 +374,17 @@ func (c *Console) ping(w http.ResponseWriter, r *http.Request, who operator) err
 	}
 	c.changedCaller(r, who, caller.Name, "pinged "+endpoint)
 	return c.showCaller(w, r, http.StatusOK, callerView{Pinged: &pingedView{endpoint, done}})
+}
+
+// notChanged answers whose change of a caller came to nothing.
+func (c *Console) notChanged(w http.ResponseWriter, r *http.Request, err error) error {
+	switch {
+	case errors.As(err, new(*topup.ChangedError)):
+		return c.showCaller(w, r, http.StatusConflict, callerView{Wrong: "Nothing was done: " + err.Error()})
+	case len(topup.FieldErrors(err)) > 0:
+		return c.showCaller(w, r, http.StatusUnprocessableEntity, callerView{Wrong: err.Error()})
+	case errors.Is(err, callers.ErrNoKey):
+		return &problem{http.StatusConflict, err.Error()}
+	}
+	return err
 }

@@ -207,7 +207,7 @@ func (c *Console) cancel(w http.ResponseWriter, r *http.Request, who operator) e
 // holdView asks before an order is held back, or released.
 type holdView struct {
 	topup.Order
-	// Release: it is let go.
+	// Release: the question is whether to release it.
 	Release bool
 }
 

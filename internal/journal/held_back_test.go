@@ -8,8 +8,8 @@ import (
 	"recarga/topup"
 )
 
-// testHeldBack: nobody begins, defers or releases an order that an operator holds back, until it is let go; it ends and
-// is canceled as any other.
+// testHeldBack: nobody begins, defers or releases an order that an operator holds back, until LetGo; it ends and is
+// canceled as any other.
 func testHeldBack(t *testing.T, s store) {
 	ctx := t.Context()
 	later := noon.Add(time.Hour)

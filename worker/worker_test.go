@@ -29,16 +29,23 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // vendor is a distributor whose answers the test writes.
 type vendor struct {
-	mu       sync.Mutex
-	login    error
-	balance  error
-	answers  []topup.Result
-	during   func(ctx context.Context, o topup.Order)
-	sendBy   time.Time // of the latest request
-	requests []topup.ID
+	mu    sync.Mutex
+	login error
+	// loggingIn is called before each login, whose error is read after it.
+	loggingIn func()
+	balance   error
+	answers   []topup.Result
+	during    func(ctx context.Context, o topup.Order)
+	sendBy    time.Time // of the latest request
+	requests  []topup.ID
 }
 
-func (v *vendor) Authorize(context.Context) error { return v.login }
+func (v *vendor) Authorize(context.Context) error {
+	if v.loggingIn != nil {
+		v.loggingIn()
+	}
+	return v.login
+}
 
 func (v *vendor) Purchase(ctx context.Context, o topup.Order, sendBy time.Time) topup.Result {
 	v.mu.Lock()
@@ -357,18 +364,6 @@ func TestNotDueYet(t *testing.T) {
 		t.Errorf("comes back at %v, want %v", again, later)
 	}
 	b.is(t, "A", topup.StateQueued, "", 0)
-}
-
-// TestNoToken: without a login nothing is sent, and the attempt says why.
-func TestNoToken(t *testing.T) {
-	b := setUp(t, approved)
-	b.vendor.login = errors.New("wrong credentials")
-	b.accept(t, request("A"))
-	b.process(t, "A")
-	b.is(t, "A", topup.StateRetrying, "", 0)
-	if a := b.details(t, "A").Attempts[0]; a.Outcome != topup.OutcomeNotSent || a.Error != "wrong credentials" {
-		t.Errorf("attempt %+v", a)
-	}
 }
 
 // TestWrongCredentials: while the distributor refuses them, orders wait, spend no try, and go on once it accepts them.

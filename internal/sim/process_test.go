@@ -131,7 +131,7 @@ const silence = 7 * time.Second
 func (l *lead) leads(p *process) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.leader != p && time.Since(l.at) < silence {
+	if p.dead || l.leader != p && time.Since(l.at) < silence {
 		return false
 	}
 	l.leader, l.at = p, time.Now()

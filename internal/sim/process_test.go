@@ -107,8 +107,11 @@ func (w *world) start() {
 		p.swept = true
 	}()
 	go func() {
-		time.Sleep(time.Millisecond) // not at the same time as the sweep
-		p.worker.Login(p.ctx)
+		select {
+		case <-time.After(time.Millisecond): // not at the same time as the sweep
+			p.worker.Login(p.ctx)
+		case <-p.ctx.Done():
+		}
 	}()
 	p.closers = append(p.closers, p.shutdown, p.worker.Close, vendor.Close, func() {
 		ended, end := context.WithCancel(context.Background())

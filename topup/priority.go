@@ -53,7 +53,7 @@ const (
 	WaitBalance Wait = "balance"
 	// WaitOperator: an operator holds it back.
 	WaitOperator Wait = "operator"
-	// WaitLogin: no login at the distributor succeeds.
+	// WaitLogin: the distributor refuses the credentials.
 	WaitLogin Wait = "login"
 	// WaitPaused: a person has paused its caller, product or operator, or all purchases.
 	WaitPaused Wait = "paused"

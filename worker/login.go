@@ -3,10 +3,10 @@ package worker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync/atomic"
 	"time"
 
+	"recarga/distributor"
 	"recarga/topup"
 )
 
@@ -14,11 +14,8 @@ import (
 // asks it less often.
 const loginPulse = 5 * time.Second
 
-// errNoToken: there is no token to buy with, so no attempt was made.
-var errNoToken = errors.New("no login")
-
-// refusal keeps orders waiting while no login succeeds. An attempt could only spend one of an order's tries, and send
-// nothing. It implements admission.Reserve.
+// refusal keeps orders waiting while the distributor refuses our credentials. An attempt could only spend one of an
+// order's tries on a mistake of ours. It implements admission.Reserve.
 type refusal struct{ now atomic.Bool }
 
 // Active implements admission.Reserve.
@@ -35,21 +32,17 @@ func (r *refusal) Waits(topup.Waiting) topup.Wait {
 // Take implements admission.Reserve.
 func (r *refusal) Take(o topup.Waiting) topup.Wait { return r.Waits(o) }
 
-// authorize has the next purchase find a token. It is errNoToken where no login succeeds, and learns that.
+// authorize has the next purchase find a token, and learns whether the credentials are refused.
 func (w *Worker) authorize(ctx context.Context) error {
 	err := w.Distributor.Authorize(ctx)
-	switch {
-	case err == nil:
-		if w.refusal.now.Swap(false) {
-			w.Log.InfoContext(ctx, "orders go on: the distributor accepts the login")
-		}
-		return nil
-	case ctx.Err() != nil: // nobody waits for a token any more
-		return ctx.Err()
-	case !w.refusal.now.Swap(true):
-		w.Log.ErrorContext(ctx, "orders wait: the distributor gives no token", "error", err)
+	refused := errors.Is(err, distributor.ErrCredentials)
+	switch was := w.refusal.now.Load(); {
+	case refused && w.refusal.now.CompareAndSwap(false, true):
+		w.Log.ErrorContext(ctx, "orders wait: the distributor refuses the credentials", "error", err)
+	case err == nil && was && w.refusal.now.CompareAndSwap(true, false):
+		w.Log.InfoContext(ctx, "the distributor accepts the credentials again")
 	}
-	return fmt.Errorf("%w: %w", errNoToken, err)
+	return err
 }
 
 // Login logs in before the first order needs it, so that wrong credentials are known at the start, and has the orders
@@ -69,10 +62,10 @@ func (w *Worker) Login(ctx context.Context) {
 	}
 }
 
-// waitForLogin puts an order into the wait queue for which there is no token.
+// waitForLogin puts an order into the wait queue whose login was refused.
 func (w *Worker) waitForLogin(ctx context.Context, o topup.Order) (again time.Time) {
 	again, deferred := w.deferUntil(ctx, o)
-	if !deferred { // another order has got one by now
+	if !deferred { // the credentials are accepted by now, or the admission has not heard yet that they are not
 		again = time.Now().Add(time.Second)
 	}
 	return again

@@ -5,38 +5,14 @@ import (
 	"testing"
 	"time"
 
+	"recarga/distributor"
 	"recarga/internal/testkit"
 	"recarga/topup"
 	"recarga/topup/desk"
 	"recarga/worker"
 )
 
-// TestHangingLogin: while no login succeeds, whatever the reason, orders wait, and no try is spent: nothing was sent.
-func TestHangingLogin(t *testing.T) {
-	testkit.Bubble(t, func(t *testing.T) {
-		b := setUp(t, unavailable, approved)
-		b.accept(t, request("TRIED"))
-		again := b.process(t, "TRIED")
-		b.accept(t, request("NEW"))
-		b.vendor.login = context.DeadlineExceeded
-		b.vendor.loggingIn = func() { time.Sleep(30 * time.Second) }
-		time.Sleep(time.Until(again))
-		for range 20 { // more than there are tries
-			b.process(t, "TRIED")
-			if _, err := b.HandlePurchase(t.Context(), purchaseTask(t, request("NEW"), "")); err != nil {
-				t.Fatal(err)
-			}
-		}
-		b.is(t, "TRIED", topup.StateRetrying, "", 1)
-		b.is(t, "NEW", topup.StateQueued, "", 1)
-		b.waitsFor(t, "NEW", topup.WaitLogin)
-		if d := b.details(t, "TRIED"); d.WaitsFor != topup.NullString(topup.WaitLogin) || d.AttemptCount != 1 {
-			t.Errorf("waits for %q after %d attempts", d.WaitsFor, d.AttemptCount)
-		}
-	})
-}
-
-// TestLoginSucceedsMeanwhile: an order whose login failed, while another's succeeded, does not wait for a login, which
+// TestLoginSucceedsMeanwhile: an order whose login was refused, while another's succeeded, does not wait for a login, which
 // nobody would make: it is processed again in a second.
 func TestLoginSucceedsMeanwhile(t *testing.T) {
 	testkit.Bubble(t, func(t *testing.T) {
@@ -53,7 +29,7 @@ func TestLoginSucceedsMeanwhile(t *testing.T) {
 			}
 		})
 		b.accept(t, request("A"))
-		b.vendor.login = context.DeadlineExceeded
+		b.vendor.login = distributor.ErrCredentials
 		b.vendor.loggingIn = func() {
 			time.Sleep(time.Second) // what was read of the controls is old
 			another = func() {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"recarga/distributor"
 	"recarga/topup"
 )
 
@@ -26,7 +27,7 @@ func (w *Worker) Process(ctx context.Context, id topup.ID) (again time.Time, err
 //  3. The event is delivered.
 //
 // If another worker began an attempt first, nothing is sent. If the token was refused, a second attempt follows at
-// once. If no login succeeds, the order waits for one, and spends no try.
+// once. If the credentials are refused, the order waits until they are accepted, and spends no try.
 func (w *Worker) run(ctx context.Context, o topup.Order, how attemptOptions) (again time.Time, err error) {
 	if again, deferred := w.deferUntil(ctx, o); deferred {
 		return again, nil
@@ -35,7 +36,7 @@ func (w *Worker) run(ctx context.Context, o topup.Order, how attemptOptions) (ag
 	switch {
 	case errors.Is(err, topup.ErrLost):
 		return time.Time{}, nil
-	case errors.Is(err, errNoToken):
+	case errors.Is(err, distributor.ErrCredentials):
 		return w.waitForLogin(ctx, o), nil
 	case err != nil:
 		return time.Time{}, err
@@ -50,10 +51,11 @@ func (w *Worker) run(ctx context.Context, o topup.Order, how attemptOptions) (ag
 // the record comes before the request, so that a crash after the request leaves a trace;
 // the result is written until the journal takes it, whatever happens to ctx.
 //
-// It is errNoToken, and no attempt, where no login succeeds.
+// It is distributor.ErrCredentials, and no attempt, where the credentials are refused.
 func (w *Worker) attempt(ctx context.Context, o topup.Order, how attemptOptions) (topup.Result, topup.Order, error) {
-	if err := w.authorize(ctx); err != nil {
-		return topup.Result{}, o, err
+	loginErr := w.authorize(ctx)
+	if errors.Is(loginErr, distributor.ErrCredentials) {
+		return topup.Result{}, o, loginErr
 	}
 	now := time.Now()
 	sendBy, deadline := w.deadlines(now)
@@ -62,7 +64,12 @@ func (w *Worker) attempt(ctx context.Context, o topup.Order, how attemptOptions)
 		return topup.Result{}, o, err
 	}
 	w.logChanged(ctx, o, topup.Result{})
-	result := w.purchase(ctx, o, sendBy)
+	result := topup.Result{Outcome: topup.OutcomeNotSent}
+	if loginErr != nil {
+		result.Error = loginErr.Error()
+	} else {
+		result = w.purchase(ctx, o, sendBy)
+	}
 	result.LoginAgain = result.LoginAgain && !how.tokenRenewed
 	result.Probe = how.probe
 	w.admission.Learn(ctx, o, result)
@@ -124,7 +131,7 @@ func (w *Worker) processNew(ctx context.Context, id topup.ID) (again time.Time, 
 	}
 	result, o, err := w.attempt(ctx, topup.Order{ID: id}, attemptOptions{unread: true})
 	switch {
-	case errors.Is(err, errNoToken):
+	case errors.Is(err, distributor.ErrCredentials):
 		return time.Time{}, topup.ErrLost
 	case err != nil:
 		return time.Time{}, err
@@ -146,7 +153,7 @@ func (w *Worker) probe(ctx context.Context, id topup.ID) (result topup.Result, m
 	}
 	for _, renewed := range []bool{false, true} {
 		result, o, err = w.attempt(ctx, o, attemptOptions{tokenRenewed: renewed, probe: true})
-		if errors.Is(err, errNoToken) {
+		if errors.Is(err, distributor.ErrCredentials) {
 			return result, false, nil
 		}
 		if err != nil {

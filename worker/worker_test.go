@@ -366,6 +366,18 @@ func TestNotDueYet(t *testing.T) {
 	b.is(t, "A", topup.StateQueued, "", 0)
 }
 
+// TestNoToken: without a login nothing is sent, and the attempt says why.
+func TestNoToken(t *testing.T) {
+	b := setUp(t, approved)
+	b.vendor.login = errors.New("wrong credentials")
+	b.accept(t, request("A"))
+	b.process(t, "A")
+	b.is(t, "A", topup.StateRetrying, "", 0)
+	if a := b.details(t, "A").Attempts[0]; a.Outcome != topup.OutcomeNotSent || a.Error != "wrong credentials" {
+		t.Errorf("attempt %+v", a)
+	}
+}
+
 // TestWrongCredentials: while the distributor refuses them, orders wait, spend no try, and go on once it accepts them.
 func TestWrongCredentials(t *testing.T) {
 	b := setUp(t, approved)

@@ -1785,7 +1785,7 @@ export interface components {
              */
             updated_at: string;
             /**
-             * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`, `login` (no login at the distributor succeeds), `paused` (somebody has paused its purchase); null when it does not.
+             * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase); null when it does not.
              * @enum {string|null}
              */
             waits_for: "turn" | "pace" | "outage" | "balance" | "login" | "paused" | "operator" | null;
@@ -1900,7 +1900,7 @@ export interface components {
              */
             updated_at: string;
             /**
-             * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`, `login` (no login at the distributor succeeds), `paused` (somebody has paused its purchase); null when it does not.
+             * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase); null when it does not.
              * @enum {string|null}
              */
             waits_for: "turn" | "pace" | "outage" | "balance" | "login" | "paused" | "operator" | null;
@@ -2415,7 +2415,7 @@ export interface components {
              */
             updated_at: string;
             /**
-             * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`, `login` (no login at the distributor succeeds), `paused` (somebody has paused its purchase); null when it does not.
+             * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase); null when it does not.
              * @enum {string|null}
              */
             waits_for: "turn" | "pace" | "outage" | "balance" | "login" | "paused" | "operator" | null;

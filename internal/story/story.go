@@ -106,7 +106,7 @@ func now(zone *time.Location, d topup.Details) Step {
 			topup.WaitOutage:    "its operator, or the distributor, fails",
 			topup.WaitBalance:   "the balance at the distributor is too low",
 			topup.WaitOperator:  "an operator holds it back: it is not bought until it is released",
-			topup.WaitLogin:     "no login at the distributor succeeds",
+			topup.WaitLogin:     "the distributor refuses our credentials",
 			topup.WaitPaused:    "somebody has paused its purchase",
 		}[topup.Wait(d.WaitsFor)], string(d.WaitsFor)))
 	}

@@ -10,8 +10,8 @@ var inPurchase = []change{
 	// The workflow of a purchase.
 	{"worker", "Worker.run", "a token that is refused for ever is renewed for ever",
 		"attemptOptions{tokenRenewed: true}", "attemptOptions{}"},
-	{"worker", "Worker.attempt", "without a token, a try is spent all the same",
-		"w.authorize(ctx); err != nil {", "w.authorize(ctx); err != nil && ctx.Err() != nil {"},
+	{"worker", "Worker.attempt", "without a token, it is sent all the same",
+		"if loginErr != nil {", "if loginErr != nil && ctx.Err() != nil {"},
 	{"worker", "Worker.waitForLogin", "an order whose login another has made is forgotten",
 		"again = time.Now().Add(time.Second)\n", "again = time.Time{}\n"},
 	{"worker", "Worker.attempt", "a probe is not recorded as one", "result.Probe = how.probe\n", ""},

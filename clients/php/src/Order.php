@@ -76,7 +76,7 @@ final class Order
         public readonly string $updated_at,
         /**
          * Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its
-         * operator fails), `balance`, `login` (no login at the distributor succeeds), `paused` (somebody has paused
+         * operator fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused
          * its purchase); null when it does not.
          * @var 'turn'|'pace'|'outage'|'balance'|'login'|'paused'|'operator'|null
          */

@@ -149,7 +149,7 @@ class _Order(TypedDict):
     # When it changed last.
     updated_at: str
     # Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator
-    # fails), `balance`, `login` (no login at the distributor succeeds), `paused` (somebody has paused its purchase);
+    # fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase);
     # null when it does not.
     waits_for: Optional[Literal["turn", "pace", "outage", "balance", "login", "paused", "operator"]]
 
@@ -219,7 +219,7 @@ class _OrderDetails(TypedDict):
     # When it changed last.
     updated_at: str
     # Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator
-    # fails), `balance`, `login` (no login at the distributor succeeds), `paused` (somebody has paused its purchase);
+    # fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase);
     # null when it does not.
     waits_for: Optional[Literal["turn", "pace", "outage", "balance", "login", "paused", "operator"]]
 

@@ -166,3 +166,43 @@ func pauseRandomly(t *testing.T, r *rand.Rand, limited bool) {
 		}
 	}
 }
+
+// TestAPauseSpendsNoTry: an order that was tried waits for the end of a pause without an attempt, however often it is
+// processed, and has all its tries left then. Its time goes on: at its end it fails, as in any wait.
+func TestAPauseSpendsNoTry(t *testing.T) {
+	testkit.Bubble(t, func(t *testing.T) {
+		b := setUpWithin(t, journal.TimeLimits{Tried: time.Hour}, unavailable)
+		people := &controlled{changed: map[[2]string]time.Time{}}
+		b.with(func(c *worker.Config) {
+			c.Admission.Controls, c.Policy.MaxAttempts = people.now, 2
+		})
+		for _, id := range []topup.ID{"RESUMED", "FORGOTTEN"} {
+			b.accept(t, request(id))
+			b.process(t, id)
+		}
+		people.toggle(desk.Control{Kind: desk.PausePurchases})
+		for range 50 {
+			time.Sleep(time.Minute)
+			b.process(t, "RESUMED")
+			b.process(t, "FORGOTTEN")
+		}
+		b.is(t, "RESUMED", topup.StateRetrying, "", 2)
+		for _, id := range []topup.ID{"RESUMED", "FORGOTTEN"} {
+			if d := b.details(t, id); d.WaitsFor != topup.NullString(topup.WaitPaused) || d.AttemptCount != 1 {
+				t.Errorf("%s waits for %q after %d attempts", id, d.WaitsFor, d.AttemptCount)
+			}
+		}
+		b.vendor.answers = []topup.Result{approved}
+		people.toggle(desk.Control{Kind: desk.PausePurchases})
+		time.Sleep(time.Second)
+		b.process(t, "RESUMED")
+		b.is(t, "RESUMED", topup.StateSucceeded, "", 3)
+		people.toggle(desk.Control{Kind: desk.PausePurchases})
+		time.Sleep(time.Second)
+		for range 15 {
+			b.process(t, "FORGOTTEN")
+			time.Sleep(time.Minute)
+		}
+		b.is(t, "FORGOTTEN", topup.StateFailed, topup.ReasonRetriesExhausted, 3)
+	})
+}

@@ -29,16 +29,23 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // vendor is a distributor whose answers the test writes.
 type vendor struct {
-	mu       sync.Mutex
-	login    error
-	balance  error
-	answers  []topup.Result
-	during   func(ctx context.Context, o topup.Order)
-	sendBy   time.Time // of the latest request
-	requests []topup.ID
+	mu    sync.Mutex
+	login error
+	// loggingIn is called before each login, whose error is read after it.
+	loggingIn func()
+	balance   error
+	answers   []topup.Result
+	during    func(ctx context.Context, o topup.Order)
+	sendBy    time.Time // of the latest request
+	requests  []topup.ID
 }
 
-func (v *vendor) Authorize(context.Context) error { return v.login }
+func (v *vendor) Authorize(context.Context) error {
+	if v.loggingIn != nil {
+		v.loggingIn()
+	}
+	return v.login
+}
 
 func (v *vendor) Purchase(ctx context.Context, o topup.Order, sendBy time.Time) topup.Result {
 	v.mu.Lock()

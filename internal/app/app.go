@@ -187,7 +187,7 @@ func (n *Node) startWorker(ctx context.Context) error {
 	n.deliverer = webhook.NewDeliverer(cfg, n.book, endpoints{s, n.callers})
 	n.onShutdown(func() { n.deliverer.Close(context.Background()) })
 	n.watch = balance.New(balance.Config{
-		Book: n.journal, Asker: n.vendor, Deliverer: pausable{n.deliverer, n.controls},
+		Book: n.journal, Asker: n.vendor, Deliverer: controls.Pausable{Deliverer: n.deliverer, Reader: n.controls},
 		Interval: s.BalanceInterval, Low: s.BalanceLow,
 		Reserve: s.Reserve, Notify: s.OperatorWebhookSecret != "", Log: n.log,
 	})
@@ -249,7 +249,7 @@ func (n *Node) workerConfig() worker.Config {
 	s := n.settings
 	cfg := worker.Config{
 		Journal: n.book, Distributor: n.watch.Distributor(n.vendor), Waker: n.waker,
-		Deliverer: pausable{n.deliverer, n.controls},
+		Deliverer: controls.Pausable{Deliverer: n.deliverer, Reader: n.controls},
 		Balances:  n.vendor, Timeout: s.DistributorTimeout, Alone: n.queue.IsEmbedded(), Swept: n.swept, Log: n.log,
 		Leads: n.leads,
 		Policy: worker.Policy{

@@ -5,14 +5,11 @@ import (
 	"context"
 	"log/slog"
 	"sync"
-	"time"
 
 	"recarga/internal/controls"
 	"recarga/internal/queue"
 	"recarga/tasks"
-	"recarga/topup"
 	"recarga/topup/desk"
-	"recarga/worker"
 )
 
 // desk sets the controls.
@@ -30,34 +27,6 @@ func (n *Node) controlled(now desk.Controls) {
 		n.limiter.Use(key, rate)
 	}
 	n.buyers.use(now.Concurrency(n.settings.DistributorConcurrency))
-}
-
-// pausable delivers nothing while a person has paused all webhooks.
-type pausable struct {
-	worker.Deliverer
-	controls *controls.Reader
-}
-
-// pausedDelivery is when an event is asked about again that came while deliveries are paused. Its queue is paused as
-// well, so it comes only where Redis has lost that.
-const pausedDelivery = 30 * time.Second
-
-func (p pausable) paused(ctx context.Context) bool {
-	_, paused := p.controls.Now(ctx).Of(desk.PauseWebhooks)
-	return paused
-}
-
-// DeliverNow implements worker.Deliverer.
-func (p pausable) DeliverNow(ctx context.Context, ev topup.Event, notDelivered func(topup.Event, time.Time)) bool {
-	return !p.paused(ctx) && p.Deliverer.DeliverNow(ctx, ev, notDelivered)
-}
-
-// Deliver implements worker.Deliverer.
-func (p pausable) Deliver(ctx context.Context, eventID string) (next time.Time, err error) {
-	if p.paused(ctx) {
-		return time.Now().Add(pausedDelivery), nil
-	}
-	return p.Deliverer.Deliver(ctx, eventID)
 }
 
 // servers are the queue's servers of the purchases, whose number of places can change. asynq's cannot: others are

@@ -8,9 +8,12 @@ import (
 	"time"
 
 	"recarga/distributor"
+	"recarga/internal/controls"
+	"recarga/internal/queue"
 	"recarga/internal/wake"
 	"recarga/producer"
 	"recarga/topup"
+	"recarga/topup/desk"
 	"recarga/webhook"
 	"recarga/worker"
 )
@@ -76,6 +79,7 @@ type Journal interface {
 	producer.Journal
 	webhook.Store
 	webhook.Health
+	controls.Book
 }
 
 // Book is the journal as a process that can die sees it. It embeds nothing: a step that is new to the workflows does
@@ -338,6 +342,60 @@ func (b Book) DisableEndpoint(ctx context.Context, d topup.DisabledEndpoint, not
 			return is, err
 		})
 	return done.Disabled, done.Event, err
+}
+
+// Controls implements Journal.
+func (b Book) Controls(ctx context.Context) (desk.Controls, error) {
+	return through(ctx, b.Gate, Call{"journal.Controls", "", nil},
+		func() (desk.Controls, error) { return b.Journal.Controls(ctx) })
+}
+
+// SetControl implements Journal.
+func (b Book) SetControl(ctx context.Context, c desk.Control) error {
+	return run(ctx, b.Gate, Call{"journal.SetControl", c.String(), c},
+		func() error { return b.Journal.SetControl(ctx, c) })
+}
+
+// EndControl implements Journal.
+func (b Book) EndControl(ctx context.Context, kind desk.ControlKind, name string) error {
+	c := desk.Control{Kind: kind, Name: topup.NullString(name)}
+	return run(ctx, b.Gate, Call{"journal.EndControl", c.String(), c},
+		func() error { return b.Journal.EndControl(ctx, kind, name) })
+}
+
+// RecordAct implements Journal.
+func (b Book) RecordAct(ctx context.Context) error {
+	return run(ctx, b.Gate, Call{"journal.RecordAct", "", nil}, func() error { return b.Journal.RecordAct(ctx) })
+}
+
+// PausedOrders implements Journal.
+func (b Book) PausedOrders(ctx context.Context) ([]desk.PausedOrders, error) {
+	return through(ctx, b.Gate, Call{"journal.PausedOrders", "", nil},
+		func() ([]desk.PausedOrders, error) { return b.Journal.PausedOrders(ctx) })
+}
+
+// Queues are asynq's queues, as a process that can die sees them.
+type Queues struct {
+	Gate  Gate           // what calls pass
+	Queue controls.Queue // what they come to
+}
+
+var _ controls.Queue = Queues{}
+
+// Glance implements controls.Queue.
+func (b Queues) Glance(ctx context.Context) (map[string]queue.Info, error) {
+	return through(ctx, b.Gate, Call{"queue.Glance", "", nil},
+		func() (map[string]queue.Info, error) { return b.Queue.Glance(ctx) })
+}
+
+// Pause implements controls.Queue.
+func (b Queues) Pause(ctx context.Context, name string) error {
+	return run(ctx, b.Gate, Call{"queue.Pause", name, nil}, func() error { return b.Queue.Pause(ctx, name) })
+}
+
+// Resume implements controls.Queue.
+func (b Queues) Resume(ctx context.Context, name string) error {
+	return run(ctx, b.Gate, Call{"queue.Resume", name, nil}, func() error { return b.Queue.Resume(ctx, name) })
 }
 
 // EnqueueOrder implements worker.Waker.

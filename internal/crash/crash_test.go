@@ -23,6 +23,8 @@ import (
 	"github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"recarga/internal/audit"
+	"recarga/internal/controls"
 	"recarga/internal/journal"
 	"recarga/internal/journal/journaltest"
 	"recarga/internal/sandbox"
@@ -30,6 +32,7 @@ import (
 	"recarga/internal/wake"
 	"recarga/producer"
 	"recarga/topup"
+	"recarga/topup/desk"
 	"recarga/webhook"
 	"recarga/worker"
 )
@@ -74,6 +77,8 @@ type scenario struct {
 	spite bool
 	// heldBack: an operator holds the order back between two attempts, and releases it when the next one was due.
 	heldBack bool
+	// paused: an operator pauses its purchase and all webhooks, changes the limits, and ends all that later.
+	paused bool
 	// expires: its time ends before the second attempt.
 	expires bool
 	// lost: the order was charged in a life of which a restored book knows nothing, and a statement says so before its
@@ -112,6 +117,7 @@ var scenarios = []scenario{
 	{name: "three endpoints, one of them gone", phone: "5537686669", endpointGone: true, want: topup.StateSucceeded},
 	{name: "charged in spite of 91, held by a statement", phone: "5500000091", spite: true, want: topup.StateSucceeded},
 	{name: "held back by an operator, and released", phone: "5500001091", heldBack: true, want: topup.StateSucceeded},
+	{name: "paused by an operator, and resumed", phone: "5537686672", paused: true, want: topup.StateSucceeded},
 	{name: "charged, lost with the book, restored from a statement", phone: "5537686671", lost: true,
 		want: topup.StateSucceeded},
 	{name: "delivered, and again because a person asks for it", phone: "5537686670", redeliver: true,
@@ -151,8 +157,10 @@ type world struct {
 	upheld bool
 	// redelivered: the operator's wish was granted.
 	redelivered bool
-	// released: the operator has let the order go; stolen: it was bought before.
+	// released: the operator has let the order go, or resumed its purchase; stolen: it was bought before.
 	released, stolen bool
+	// stopped: the operator has paused the order; ending: all orders and webhooks too, and ends that.
+	stopped, ending bool
 }
 
 func newWorld(s scenario, on servers, database string) *world {
@@ -237,6 +245,9 @@ func (w *world) act(p *process) bool {
 	if w.rejected {
 		return true
 	}
+	if w.paused && !w.released && !w.pausesAndResumes(p) {
+		return false
+	}
 	o, err := p.journal.Order(ctx, w.request.ID)
 	if w.lost && errors.Is(err, topup.ErrNotFound) {
 		at := time.Now()
@@ -293,6 +304,38 @@ func (w *world) holdBack(ctx context.Context, p *process, o topup.Order) {
 	}
 	_, err := p.producer.LetGo(ctx, o.ID, producer.Actor{By: "ana", Reason: "the right number after all"})
 	w.released = err == nil
+}
+
+// pausesAndResumes is what an operator does during a maintenance, each step until it is confirmed. It reports whether
+// the checkout is to go on.
+func (w *world) pausesAndResumes(p *process) bool {
+	ctx := audit.With(context.Background(), desk.Act{By: "ana", Action: "pause"})
+	do := func(change func(controls.Desk, context.Context, desk.Control) error, all ...desk.Control) (err error) {
+		for _, c := range all {
+			c.By, c.Reason = "ana", "maintenance"
+			err = errors.Join(err, change(p.desk, ctx, c))
+		}
+		return err
+	}
+	caller := desk.Control{Kind: desk.PauseCaller, Name: topup.NullString(w.request.Caller)}
+	rate := desk.Control{Kind: desk.LimitRate, Value: "100/s"}
+	purchases, webhooks := desk.Control{Kind: desk.PausePurchases}, desk.Control{Kind: desk.PauseWebhooks}
+	switch {
+	case !w.stopped:
+		w.stopped = do(controls.Desk.Set, caller, rate) == nil
+		return false
+	case w.ending:
+		w.released = do(controls.Desk.End, purchases, webhooks, rate, caller) == nil
+		return false
+	}
+	w.stolen = w.stolen || len(w.vendor.Purchases()) > 0
+	all, err := p.desk.Standings(ctx)
+	waits := slices.ContainsFunc(all, func(s desk.ControlStanding) bool { return s.Kind == caller.Kind && s.Waiting == 1 })
+	if err == nil && waits {
+		w.ending = do(controls.Desk.Set, purchases, webhooks) == nil
+		return false
+	}
+	return true
 }
 
 // reconsider is what follows when an operator called a charged order failed: the statement contradicts it, the
@@ -448,7 +491,7 @@ func (w *world) judge(undisturbed bool) error {
 	case err != nil:
 		return fmt.Errorf("lost: %w", err)
 	case w.stolen:
-		return fmt.Errorf("bought while an operator held it back: %+v", o)
+		return fmt.Errorf("bought while an operator held it back, or had paused it: %+v", o)
 	case undisturbed && o.State != w.want:
 		return fmt.Errorf("%s, want %s: %+v", o.State, w.want, o)
 	case charged > 1:
@@ -518,7 +561,7 @@ func onPostgres(tb testing.TB) servers {
 		}
 		// DELETE, which unlike TRUNCATE makes no files: there is but one order.
 		for _, table := range []string{"orders", "attempts", "events", "tallies", "resolutions", "corrections", "disputes",
-			"failing_endpoints"} {
+			"failing_endpoints", "controls"} {
 			_, err1 := conn.Exec(ctx, "DELETE FROM "+table)
 			err = errors.Join(err, err1)
 		}
@@ -636,8 +679,8 @@ func undisturbed(t *testing.T, lend engine, met map[string]bool) (all []life, bo
 func escaped(met map[string]bool) (names []string) {
 	for prefix, seams := range map[string][]reflect.Type{
 		"journal.": {reflect.TypeFor[worker.Journal](), reflect.TypeFor[producer.Journal](),
-			reflect.TypeFor[webhook.Store](), reflect.TypeFor[webhook.Health]()},
-		"queue.": {reflect.TypeFor[worker.Waker](), reflect.TypeFor[wake.Queue]()},
+			reflect.TypeFor[webhook.Store](), reflect.TypeFor[webhook.Health](), reflect.TypeFor[controls.Book]()},
+		"queue.": {reflect.TypeFor[worker.Waker](), reflect.TypeFor[wake.Queue](), reflect.TypeFor[controls.Queue]()},
 	} {
 		for _, seam := range seams {
 			for i := range seam.NumMethod() {

@@ -42,7 +42,8 @@ var (
 // each time.
 func mostCalls(name string) int {
 	switch name {
-	case "journal.Due", "journal.Overdue", "journal.DueEvents", "journal.Waiting", "journal.Released", "queue.Announce":
+	case "journal.Due", "journal.Overdue", "journal.DueEvents", "journal.Waiting", "journal.Released", "journal.Controls",
+		"queue.Announce":
 		return 1
 	}
 	return 4

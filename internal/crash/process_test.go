@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"recarga/distributor"
+	"recarga/internal/admission"
 	"recarga/internal/boundary"
+	"recarga/internal/controls"
 	"recarga/internal/coordination"
 	"recarga/internal/intake"
 	"recarga/internal/journal"
@@ -29,6 +31,7 @@ type process struct {
 	queue    *queue.Queue
 	waker    boundary.Waker
 	producer *producer.Producer
+	desk     controls.Desk
 	// hookURL is where this process reaches the checkout.
 	hookURL string
 	// closers end the parts, the last one first.
@@ -76,8 +79,12 @@ func (p *process) startWorker(w *world, records boundary.Book, vendor *distribut
 		Timeout: time.Second, AllowPrivate: true, Health: records, Log: quiet,
 	}, records, w.endpoints(p))
 	p.onStop(func() { deliverer.Close(context.Background()) })
+	p.desk = controls.Desk{Book: records, Queue: boundary.Queues{Gate: p.g, Queue: p.queue}, Callers: p.journal,
+		Catalog: topup.DefaultCatalog(), Log: quiet}
+	reader := controls.NewReader(records.Controls, nil, quiet)
 	wk := worker.New(worker.Config{
-		Journal: records, Distributor: vendor, Deliverer: deliverer, Waker: p.waker, Balances: vendor,
+		Journal: records, Distributor: vendor, Deliverer: controls.Pausable{Deliverer: deliverer, Reader: reader},
+		Admission: admission.Config{Controls: reader.Now}, Waker: p.waker, Balances: vendor,
 		Timeout: purchaseTimeout, Slack: slack, SweepInterval: 200 * time.Millisecond, Alone: true, Log: quiet,
 		Policy: w.policy(), Intake: intake.Rules{Default: true, Caller: p.journal.Caller},
 	})

@@ -80,6 +80,7 @@ func conformance(t *testing.T, open func(testing.TB) store) {
 		{"what people did", testActsAreWritten},
 		{"the audit is only added to", testAuditIsOnlyAddedTo},
 		{"pauses and limits", testControls},
+		{"what is paused", testPausedBegins},
 		{"sessions that have ended", testSessions},
 		{"redeliveries", testRedeliveries},
 		{"prefixes", testPrefixes},

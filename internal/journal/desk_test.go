@@ -1,6 +1,7 @@
 package journal_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -111,5 +112,49 @@ func testControls(t *testing.T, s store) {
 	must(t, s.EndControl(t.Context(), desk.PauseCaller, "shop"))
 	if got, err = s.Controls(t.Context()); err != nil || len(got) != 1 || got[0].Kind != desk.LimitRate {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// testPausedBegins: an attempt of what is paused is recorded by no worker, whatever that knows, and nobody else's is
+// kept from it.
+func testPausedBegins(t *testing.T, s store) {
+	for _, c := range []struct {
+		control desk.Control
+		stops   bool
+	}{
+		{desk.Control{Kind: desk.PausePurchases}, true},
+		{desk.Control{Kind: desk.PauseCaller, Name: "shop"}, true},
+		{desk.Control{Kind: desk.PauseCaller, Name: "sho"}, false},
+		{desk.Control{Kind: desk.PauseProduct, Name: "MOVISTAR_TAE"}, true},
+		{desk.Control{Kind: desk.PauseProduct, Name: "MOVISTAR"}, false},
+		{desk.Control{Kind: desk.PauseOperator, Name: "MOVISTAR"}, true},
+		{desk.Control{Kind: desk.PauseOperator, Name: "MOVI"}, false},
+		{desk.Control{Kind: desk.PauseOperator, Name: "TELCEL"}, false},
+		{desk.Control{Kind: desk.PauseWebhooks}, false},
+		{desk.Control{Kind: desk.LimitRate, Value: "1/s"}, false},
+	} {
+		c.control.Since = noon
+		tried, id := s.inState(t, "TRIED "+c.control.String(), topup.StateRetrying), topup.ID("NEW "+c.control.String())
+		r := request(string(id))
+		r.Caller = tried.Caller
+		_, _, err := s.Accept(t.Context(), r, noon)
+		must(t, err)
+		begin := func() [2]error {
+			_, err := s.Begin(t.Context(), tried.ID, tried.AttemptCount, "worker", noon.Add(time.Minute), noon)
+			_, first := s.BeginFirst(t.Context(), id, "worker", noon.Add(time.Minute), noon)
+			return [2]error{err, first}
+		}
+		must(t, s.SetControl(t.Context(), c.control))
+		for _, err := range begin() {
+			if errors.Is(err, topup.ErrLost) != c.stops || err != nil && !c.stops {
+				t.Errorf("while %s: %v", c.control.Says(), err)
+			}
+		}
+		must(t, s.EndControl(t.Context(), c.control.Kind, string(c.control.Name)))
+		for _, err := range begin() {
+			if c.stops && err != nil {
+				t.Errorf("after %s has ended: %v", c.control, err)
+			}
+		}
 	}
 }

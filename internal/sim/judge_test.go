@@ -11,6 +11,7 @@ import (
 	"recarga/internal/journal"
 	"recarga/internal/journal/search"
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 // operations are the calls that change an order's state.
@@ -36,6 +37,9 @@ func (w *world) observe(p *process, c boundary.Call, f fate, out any, own error)
 	}
 	if disabled, ok := out.(boundary.Disabled); ok && disabled.Event != nil {
 		w.name(*disabled.Event)
+	}
+	if control, ok := c.Asked.(desk.Control); ok && own == nil {
+		w.controlled(c.Name, control)
 	}
 	o := w.orders[topup.ID(c.About)]
 	if o == nil {
@@ -74,11 +78,14 @@ func (w *world) changed(p *process, c boundary.Call, f fate, o *order, now topup
 	if ev != nil {
 		w.name(*ev)
 	}
-	by, from := operations[c.Name], o.state
+	by, from, kept := operations[c.Name], o.state, w.keeps(o)
 	o.calm = o.calm || !o.placed && w.calm && !o.begun
 	o.placed = true
 	if o.unclaimed && !now.Unclaimed {
 		o.unclaimed, o.expected = false, append(o.expected, topup.EventTypeOf(now.State))
+	}
+	if o.heldBack = now.WaitsFor == topup.NullString(topup.WaitOperator); o.heldBack {
+		o.waits = topup.WaitOperator
 	}
 	if by == "" || now.State == from {
 		return
@@ -105,7 +112,7 @@ func (w *world) changed(p *process, c boundary.Call, f fate, o *order, now topup
 		o.attempts = append(o.attempts, &attempt{number: 1, proc: p, sent: o.sent[0]})
 		return
 	case topup.OpBegin:
-		a := &attempt{number: now.AttemptCount, proc: p}
+		a := &attempt{number: now.AttemptCount, proc: p, kept: kept}
 		o.attempts, p.begun[now.ID] = append(o.attempts, a), a
 	case topup.OpResolve:
 		r, _ := c.Asked.(topup.Resolution)
@@ -142,6 +149,9 @@ func (w *world) mayBeSent(o *order, s *sent) {
 	}
 	if latest := len(o.attempts); o.state == topup.StateUnknown || latest > 0 && s.number != o.attempts[latest-1].number {
 		w.fail("%s is sent, and its attempt %d is over", o.request.ID, s.number)
+	}
+	if latest := len(o.attempts); latest > 0 && o.attempts[latest-1].kept != "" {
+		w.fail("%s is sent, and when its attempt began %s", o.request.ID, o.attempts[latest-1].kept)
 	}
 	if at := o.request.ExpiresAt; at != nil && time.Now().After(*at) {
 		w.fail("%s is sent, and has expired", o.request.ID)

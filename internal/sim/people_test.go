@@ -111,6 +111,11 @@ var deeds = []struct {
 	{"a statement charges an order that the book has lost", func(w *world, o *order) bool {
 		return !o.tried && !o.placed && w.restore(o)
 	}},
+	{"the operator pauses something", func(w *world, o *order) bool { return w.pause(o) }},
+	{"the operator changes a limit", func(w *world, _ *order) bool { return w.limit() }},
+	{"the operator ends a pause or a limit", func(w *world, _ *order) bool { return w.endOne() }},
+	{"the operator holds an order back", func(w *world, o *order) bool { return w.holdBack(o) }},
+	{"the operator lets an order go", func(w *world, o *order) bool { return o.heldBack && w.letGoOn(o) }},
 	{"the operator reconciles a statement", func(w *world, _ *order) bool { return w.reconcile() }},
 	{"an event is redelivered", func(w *world, o *order) bool { return w.redeliver(o, o.request.Caller) }},
 	{"a caller redelivers another's event", func(w *world, o *order) bool { return w.redeliver(o, other(o.request.Caller)) }},

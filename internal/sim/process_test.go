@@ -13,6 +13,7 @@ import (
 	"recarga/distributor"
 	"recarga/internal/admission"
 	"recarga/internal/boundary"
+	"recarga/internal/controls"
 	"recarga/internal/intake"
 	"recarga/producer"
 	"recarga/tasks"
@@ -32,6 +33,8 @@ type process struct {
 	stopped  time.Time    // until when: its steps wait
 	skew     atomic.Int64 // of its clock, in nanoseconds
 	worker   *worker.Worker
+	desk     controls.Desk
+	limits   atomic.Pointer[limited]
 	producer *producer.Producer
 	// begun is the attempt of each order that this process made last.
 	begun map[topup.ID]*attempt
@@ -70,6 +73,10 @@ func (w *world) start() {
 	}
 	book := boundary.Book{Gate: p, Journal: skewed{w.book, p}}
 	waker := boundary.Waker{Gate: p, Queue: w.queue}
+	p.use(nil)
+	reader := controls.NewReader(book.Controls, p.use, quiet)
+	p.desk = controls.Desk{Book: book, Queue: boundary.Queues{Gate: p, Queue: w.queue}, Callers: w.callers,
+		Catalog: topup.DefaultCatalog(), Log: quiet}
 	p.producer = producer.New(book, waker, quiet)
 	vendor, err := distributor.New(distributor.Config{
 		URL: "http://" + vendorHost + "/api/distributor", CustomerID: "demo", SecretKey: "demo-secret", Timeout: callTimeout,
@@ -83,15 +90,14 @@ func (w *world) start() {
 		AllowPrivate: true, Health: book, Dial: p.dial, Random: w.random, Log: quiet,
 	}, book, w.callers)
 	shared := redisGate{p, w.redis}
-	admit := admission.Config{SharedState: shared, Random: w.random, Reserves: []admission.Reserve{w.reserve}}
-	if w.rate > 0 {
-		admit.RateLimiter = shared
-	}
+	admit := admission.Config{SharedState: shared, Random: w.random, Reserves: []admission.Reserve{w.reserve},
+		RateLimiter: shared, Controls: reader.Now}
 	p.worker = worker.New(worker.Config{
-		Journal: book, Distributor: vendor, Deliverer: deliverer, Waker: waker, Balances: vendor, Timeout: callTimeout,
+		Journal: book, Distributor: vendor, Deliverer: controls.Pausable{Deliverer: watched{deliverer, w}, Reader: reader},
+		Waker: waker, Balances: vendor, Timeout: callTimeout,
 		Slack: slack, SweepInterval: 5 * time.Second, Alone: w.alone, Log: quiet, Policy: w.policy, Admission: admit,
 		Leads:  func() bool { return w.lead.leads(p) },
-		Intake: intake.Rules{Default: true, DefaultURL: "http://default.test/hooks", Caller: w.callers.registered},
+		Intake: intake.Rules{Default: true, DefaultURL: "http://default.test/hooks", Caller: w.callers.Caller},
 	})
 	p.ctx, p.shutdown = context.WithCancel(context.Background())
 	go func() {
@@ -99,6 +105,13 @@ func (w *world) start() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		p.swept = true
+	}()
+	go func() {
+		select {
+		case <-time.After(time.Millisecond): // not at the same time as the sweep
+			p.worker.Login(p.ctx)
+		case <-p.ctx.Done():
+		}
 	}()
 	p.closers = append(p.closers, p.shutdown, p.worker.Close, vendor.Close, func() {
 		ended, end := context.WithCancel(context.Background())
@@ -121,7 +134,7 @@ const silence = 7 * time.Second
 func (l *lead) leads(p *process) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.leader != p && time.Since(l.at) < silence {
+	if p.dead || l.leader != p && time.Since(l.at) < silence {
 		return false
 	}
 	l.leader, l.at = p, time.Now()

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	queues "recarga/internal/queue"
 	"recarga/tasks"
 	"recarga/topup"
 )
@@ -17,7 +18,7 @@ type queue struct {
 	w      *world
 	mu     sync.Mutex
 	tasks  []*task
-	paused bool
+	paused map[string]bool // by name
 }
 
 type task struct {
@@ -26,6 +27,36 @@ type task struct {
 	payload []byte
 	at      time.Time
 	by      *process // who handles it; nil: nobody
+}
+
+func (t *task) queue() string {
+	if t.event {
+		return tasks.QueueWebhooks
+	}
+	return tasks.QueueTopups
+}
+
+// Glance implements controls.Queue.
+func (q *queue) Glance(context.Context) (map[string]queues.Info, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	all := map[string]queues.Info{}
+	for name, paused := range q.paused {
+		all[name] = queues.Info{Paused: paused}
+	}
+	return all, nil
+}
+
+// Pause implements controls.Queue.
+func (q *queue) Pause(_ context.Context, name string) error { q.pause(name, true); return nil }
+
+// Resume implements controls.Queue.
+func (q *queue) Resume(_ context.Context, name string) error { q.pause(name, false); return nil }
+
+func (q *queue) pause(name string, is bool) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.paused[name] = is
 }
 
 const (
@@ -77,23 +108,20 @@ func (*queue) Announce(context.Context) error { return nil }
 func (q *queue) due() (due []*task) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.paused {
-		return nil
-	}
 	for _, t := range q.tasks {
-		if t.by == nil && !t.at.After(time.Now()) {
+		if t.by == nil && !q.paused[t.queue()] && !t.at.After(time.Now()) {
 			due = append(due, t)
 		}
 	}
 	return due
 }
 
-// next is when the next task is due; zero: there is none.
+// next is when the next task is due that is not paused; zero: there is none.
 func (q *queue) next() (at time.Time) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, t := range q.tasks {
-		if t.by == nil && (at.IsZero() || t.at.Before(at)) {
+		if t.by == nil && !q.paused[t.queue()] && (at.IsZero() || t.at.Before(at)) {
 			at = t.at
 		}
 	}
@@ -130,5 +158,5 @@ func (q *queue) abandoned(p *process) {
 func (q *queue) flush() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.tasks = nil
+	q.tasks, q.paused = nil, map[string]bool{}
 }

@@ -115,8 +115,8 @@ func (c *callers) Endpoints(_ context.Context, caller string) (all []webhook.End
 	return all, nil
 }
 
-// registered is a caller as the rules for tasks see it.
-func (c *callers) registered(_ context.Context, name string) (topup.Caller, error) {
+// Caller is a caller as the rules for tasks see it.
+func (c *callers) Caller(_ context.Context, name string) (topup.Caller, error) {
 	for _, r := range c.w.allReceivers {
 		if r.caller == name {
 			return topup.Caller{Name: name, CallbackURL: r.url}, nil

@@ -23,16 +23,21 @@ type redis struct {
 	restrictions topup.Restrictions
 	probed       map[string]time.Time
 	resumed      map[string]int
-	allowance    float64
-	counted      time.Time
+	allowances   map[topup.Rate]allowance
+}
+
+// allowance is what may be bought by one rate: how much at a time.
+type allowance struct {
+	left float64
+	at   time.Time
 }
 
 // forget is a flush: everything is gone.
 func (r *redis) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.token, r.restrictions, r.probed, r.resumed, r.allowance = "", topup.Restrictions{}, map[string]time.Time{},
-		map[string]int{}, 0
+	r.token, r.restrictions, r.probed, r.resumed, r.allowances = "", topup.Restrictions{}, map[string]time.Time{},
+		map[string]int{}, map[topup.Rate]allowance{}
 }
 
 // Load implements distributor.TokenStore.
@@ -157,17 +162,21 @@ func (g redisGate) GiveBack(ctx context.Context, operator string, _ time.Time, n
 }
 
 // Limited implements admission.RateLimiter.
-func (redisGate) Limited() bool { return true }
+func (g redisGate) Limited() bool { return g.p.limits.Load().rate.Count > 0 }
 
 // Take implements admission.RateLimiter.
 func (g redisGate) Take(ctx context.Context, _ topup.Priority, n int) (granted int, wait time.Duration, err error) {
 	err = g.do(ctx, "Take", "", func() error {
-		rate := g.r.w.rate
-		g.r.allowance = min(g.r.allowance+rate*time.Since(g.r.counted).Seconds(), 1)
-		g.r.counted = time.Now()
-		granted = min(n, int(g.r.allowance))
-		g.r.allowance -= float64(granted)
-		wait = time.Duration(float64(time.Second) / rate)
+		rate := g.p.limits.Load().rate
+		if granted = n; rate.Count == 0 {
+			return nil
+		}
+		a := g.r.allowances[rate]
+		a.left, a.at = min(a.left+rate.PerSecond()*time.Since(a.at).Seconds(), 1), time.Now()
+		granted = min(n, int(a.left))
+		a.left -= float64(granted)
+		g.r.allowances[rate] = a
+		wait = rate.Per / time.Duration(rate.Count)
 		return nil
 	})
 	return granted, wait, err

@@ -8,6 +8,7 @@ import (
 
 	"recarga/internal/boundary"
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 // remembered answers polls from memory while nothing has been written: they are repeated for ever, and cost most of a
@@ -22,6 +23,7 @@ type remembered struct {
 	due      memory[[]topup.Due]
 	overdue  memory[[]topup.Due]
 	events   memory[[]topup.DueEvent]
+	controls memory[desk.Controls]
 }
 
 // memory is an answer, and the version of the journal that it is of.
@@ -68,6 +70,11 @@ func (r *remembered) Waiting(ctx context.Context, each int) ([]topup.Waiting, er
 // Released implements boundary.Journal.
 func (r *remembered) Released(ctx context.Context) (int, error) {
 	return recall(r, &r.released, func() (int, error) { return r.Journal.Released(ctx) })
+}
+
+// Controls implements boundary.Journal.
+func (r *remembered) Controls(ctx context.Context) (desk.Controls, error) {
+	return recall(r, &r.controls, func() (desk.Controls, error) { return r.Journal.Controls(ctx) })
 }
 
 // Due implements boundary.Journal.

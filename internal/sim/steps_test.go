@@ -55,7 +55,7 @@ type step struct {
 func poll(name string) bool {
 	switch name {
 	case "journal.Due", "journal.Overdue", "journal.DueEvents", "journal.Waiting", "journal.Released", "queue.Announce",
-		"redis.Restrictions", "journal.EndpointHealth":
+		"redis.Restrictions", "journal.EndpointHealth", "journal.Controls":
 		return true
 	}
 	return false

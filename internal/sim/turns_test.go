@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"recarga/tasks"
 	"recarga/topup"
 )
 
@@ -111,7 +112,7 @@ func (w *world) plainMove() {
 	case w.placeNext():
 	default:
 		d := 5 * time.Second
-		if at := w.queue.next(); !at.IsZero() && !w.queue.paused {
+		if at := w.queue.next(); !at.IsZero() {
 			d = min(d, max(time.Until(at), time.Millisecond))
 		}
 		w.passTime(d)
@@ -158,7 +159,11 @@ func (w *world) mustHurry(d time.Duration) {
 // handOver gives a task that is due to a process.
 func (w *world) handOver(n int, twice bool) bool {
 	due, p := w.queue.due(), w.at(n)
-	if len(due) == 0 || p == nil {
+	if p == nil {
+		return false
+	}
+	due = slices.DeleteFunc(due, func(t *task) bool { return !t.event && p.full() })
+	if len(due) == 0 {
 		return false
 	}
 	t := due[n%len(due)]
@@ -230,9 +235,11 @@ var accidents = []struct {
 		w.queue.tasks = slices.Delete(w.queue.tasks, i, i+1)
 		return true
 	}},
-	{"the queue is paused, or resumed", func(w *world) bool {
-		w.queue.paused = !w.queue.paused
-		w.note("queue", "is paused or resumed", "", map[bool]string{true: "paused", false: "resumed"}[w.queue.paused])
+	{"a queue is paused, or resumed", func(w *world) bool {
+		name := pick(w.tape, ofTurns, 0.5, tasks.QueueTopups, tasks.QueueWebhooks)
+		paused := !w.queue.paused[name]
+		w.queue.pause(name, paused)
+		w.note("queue "+name, "is paused or resumed", "", map[bool]string{true: "paused", false: "resumed"}[paused])
 		return true
 	}},
 	{"the balance is low, or not any more", func(w *world) bool {
@@ -261,6 +268,11 @@ var accidents = []struct {
 		p.jump(by)
 		return true
 	}},
+	{"the vendor refuses every login, or not any more", func(w *world) bool {
+		w.vendor.refuses, w.vendor.refusedTokens = !w.vendor.refuses, true
+		w.note("vendor", "changes", "", map[bool]string{true: "refuses logins", false: "accepts logins"}[w.vendor.refuses])
+		return true
+	}},
 	{"the vendor ends all sessions", func(w *world) bool {
 		w.note("vendor", "ends all sessions", "", "")
 		clear(w.vendor.tokens)
@@ -278,8 +290,8 @@ func (w *world) accident(n int) {
 func (w *world) heal() {
 	w.calm, w.calmSince = true, time.Now()
 	w.note("world", "heals", "", "nothing goes wrong from now on")
-	w.queue.paused = false
 	w.reserve.low.Store(false)
+	w.vendor.refuses = false
 	for _, p := range w.procs {
 		p.stopped = time.Time{}
 		p.jump(0)
@@ -295,11 +307,15 @@ func (w *world) heal() {
 
 // settled reports whether nothing is left to do, and has the operator do what is left for a person.
 func (w *world) settled() bool {
-	if len(w.waiting) > 0 || w.staying() == 0 {
+	if len(w.waiting) > 0 || w.staying() == 0 || w.lift() {
 		return false
 	}
 	for _, o := range w.planned {
 		switch {
+		case w.diligent && o.heldBack && time.Since(o.asked) > time.Minute: // otherwise it ends in its time
+			o.asked = time.Now()
+			w.letGoOn(o)
+			return false
 		case o.refused:
 		case o.byQueue && !o.placed && time.Since(o.asked) > time.Minute: // only its producer knows of it
 			o.asked = time.Now()

@@ -30,7 +30,9 @@ type vendor struct {
 	idempotent bool
 	// halfOpen: somebody waits for an answer that never comes, perhaps after all else works again.
 	halfOpen bool
-	// refusedTokens: it has refused a token, so that the next logins may have to wait.
+	// refuses: it refuses every login.
+	refuses bool
+	// refusedTokens: it has refused a token or a login, so that the next logins may have to wait.
 	refusedTokens bool
 }
 
@@ -168,14 +170,17 @@ func (v *vendor) query(conn net.Conn, p *process, req *http.Request) bool {
 	if !on {
 		return false
 	}
-	body := `{"success":true,"balance":1000.00,"currency":"USD"}`
-	if name == "login" {
+	a := answer{status: 200, body: `{"success":true,"balance":1000.00,"currency":"USD"}`}
+	switch {
+	case name == "login" && v.refuses:
+		a = unauthorized
+	case name == "login":
 		v.logins++
 		token := fmt.Sprint("token-number-", v.logins)
 		v.tokens[token] = time.Now().Add(tokenLife)
-		body = strings.ReplaceAll(logins[v.login], "%TOKEN%", token)
+		a.body = strings.ReplaceAll(logins[v.login], "%TOKEN%", token)
 	}
-	return v.w.respond(conn, p, f, "vendor", "", answer{status: 200, body: body}.text("", ""))
+	return v.w.respond(conn, p, f, "vendor", "", a.text("", ""))
 }
 
 func (v *vendor) purchase(conn net.Conn, p *process, req *http.Request, body []byte) bool {

@@ -15,6 +15,7 @@ import (
 	"recarga/internal/journal"
 	"recarga/internal/sim/reference"
 	"recarga/topup"
+	"recarga/topup/desk"
 	"recarga/worker"
 )
 
@@ -56,6 +57,8 @@ type world struct {
 	version   int       // of the journal: rises with each call that is no poll
 	names     map[string]string
 	ofOrder   map[string]*order // by the id of its event
+	set       desk.Controls     // in the book, since when it has them
+	lifted    time.Time         // when the operator last ended what is set
 	story     []line
 	wrong     string // the first violation
 	kind      string // of it, whichever orders it is about
@@ -82,7 +85,8 @@ func (l line) String() string {
 // settings are those of the program and of the world in one life.
 type settings struct {
 	policy worker.Policy
-	rate   float64 // purchases a second; 0: no limit
+	rate   topup.Rate // zero: no limit
+	places int        // of one process for purchases
 	alone  bool
 	// trouble, honest and friendly are how likely a step goes wrong, the vendor answers plainly, and a receiver does.
 	trouble, honest, friendly float64
@@ -141,6 +145,8 @@ type order struct {
 	due time.Time
 	// waits is what it waits for; empty: nothing.
 	waits topup.Wait
+	// heldBack: an operator holds it back.
+	heldBack bool
 }
 
 // attempt is one attempt of an order.
@@ -148,6 +154,8 @@ type attempt struct {
 	number int
 	proc   *process
 	sent   *sent // nil: its request did not reach the vendor
+	// kept is why nobody may have begun it; empty: anybody may.
+	kept string
 	// recorded: its result was recorded by the process that made it.
 	recorded bool
 }
@@ -228,7 +236,7 @@ func newWorld(t *tape, j boundary.Journal) *world {
 		arrived: make(chan struct{}, 1), over: make(chan struct{}), began: time.Now(), names: map[string]string{},
 		ofOrder: map[string]*order{}, reserve: &reserve{}, reached: reached{}, version: 1}
 	w.book = &remembered{Journal: j, w: w}
-	w.queue, w.callers = &queue{w: w}, &callers{w}
+	w.queue, w.callers = &queue{w: w, paused: map[string]bool{}}, &callers{w}
 	w.redis = &redis{w: w}
 	w.redis.forget()
 	w.vendor = &vendor{w: w, kinds: kinds(), tokens: map[string]time.Time{}}

@@ -12,6 +12,8 @@ var inPurchase = []change{
 		"attemptOptions{tokenRenewed: true}", "attemptOptions{}"},
 	{"worker", "Worker.attempt", "without a token, it is sent all the same",
 		"if loginErr != nil {", "if loginErr != nil && ctx.Err() != nil {"},
+	{"worker", "Worker.waitForLogin", "an order whose login another has made is forgotten",
+		"again = time.Now().Add(time.Second)\n", "again = time.Time{}\n"},
 	{"worker", "Worker.attempt", "a probe is not recorded as one", "result.Probe = how.probe\n", ""},
 	{"worker", "Worker.purchase", "a shutdown cuts the purchase off", "context.WithoutCancel(ctx)", "ctx"},
 	{"worker", "Worker.purchase", "a panic says that nothing was sent",

@@ -1,5 +1,5 @@
 -- Nothing is sent once the order's time is over. That time is counted from the first attempt, and $5 is when it is over for
--- an order that has its first one now.
+-- an order that has its first one now. Nothing begins either that a person has paused, whatever its worker knows of that.
 -- name: begin
 WITH begun AS (
     UPDATE orders SET
@@ -18,7 +18,10 @@ WITH begun AS (
     WHERE orders.id = given.id AND attempt_count = given.attempts AND state IN ('queued', 'retrying')
         AND (ends_at IS NULL OR ends_at > given.at) AND (expires_at IS NULL OR expires_at > given.at)
         AND (due_at <= given.at OR NOT given.if_due)
-        AND orders.held_back_at IS NULL
+        AND orders.held_back_at IS NULL AND NOT EXISTS (
+            SELECT 1 FROM controls c WHERE c.kind = 'purchases' OR c.kind = 'caller' AND c.name = orders.caller
+                OR c.kind = 'product' AND c.name = orders.product
+                OR c.kind = 'operator' AND c.name || '_' = substr(orders.product || '_', 1, length(c.name) + 1))
     RETURNING orders.*, given.worker, given.nonce
 ),
 attempt AS (

@@ -31,7 +31,7 @@ func (j *Journal) BeginFirst(
 
 func (j *Journal) begin(o *order, attempts int, worker string, deadline, now time.Time) (topup.Order, error) {
 	now, deadline = whole(now), whole(deadline)
-	if o == nil || !o.waits() || o.heldBack() || len(o.attempts) != attempts ||
+	if o == nil || !o.waits() || o.heldBack() || j.paused(o) || len(o.attempts) != attempts ||
 		o.EndsAt != nil && !now.Before(*o.EndsAt) {
 		return topup.Order{}, topup.ErrLost
 	}

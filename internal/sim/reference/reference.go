@@ -12,6 +12,7 @@ import (
 
 	"recarga/internal/clip"
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 const (
@@ -52,6 +53,7 @@ type Journal struct {
 	callers      map[string]topup.Caller
 	health       map[endpoint]topup.EndpointHealth
 	redeliveries map[redelivery]int
+	controls     desk.Controls
 }
 
 // endpoint names a caller's endpoint.

@@ -275,7 +275,7 @@ func reconcileAMonth(t *testing.T, s stack) {
 	m.place(t, c)
 	testkit.Dwindles(t, func() (left int) {
 		for _, o := range m.orders {
-			if _, told := w.hooks.last(o.ID); !told {
+			if _, notified := w.hooks.last(o.ID); !notified {
 				left++
 			}
 		}

@@ -29,8 +29,9 @@ const (
 	// closes an idle connection: a request written on a connection that is just being closed has an
 	// unknown outcome.
 	idleTimeout = 4 * time.Second
-	// writeBuffer fits any request whole, so that its headers and its body leave in one write.
-	writeBuffer = 64 << 10
+	// writeBuffer fits nearly any request whole, so that its headers and its body leave in one write. Of a longer one the
+	// first write decides whether it was sent. Each purchase under way keeps one.
+	writeBuffer = 4 << 10
 )
 
 // Config is what a Client is made of.

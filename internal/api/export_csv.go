@@ -16,7 +16,7 @@ type exportColumn struct {
 	of   func(*topup.Order) string
 }
 
-// exportColumns are the fields of an order's JSON, in its order. What is null there is empty here.
+// exportColumns are the fields of an order's JSON, in its order. What is null or absent there is empty here.
 func exportColumns() []exportColumn {
 	return []exportColumn{
 		{"distributor_transaction_id", func(o *topup.Order) string { return csvsafe.Harmless(string(o.ID)) }},
@@ -44,7 +44,17 @@ func exportColumns() []exportColumn {
 		{"next_attempt_at", func(o *topup.Order) string { return timeText(o.NextAttemptAt) }},
 		{"finished_at", func(o *topup.Order) string { return timeText(o.FinishedAt) }},
 		{"waits_for", func(o *topup.Order) string { return string(o.WaitsFor) }},
+		{"disputed_at", func(o *topup.Order) string { return timeText(o.DisputedAt) }},
+		{"conclusion", conclusionText},
 	}
+}
+
+// conclusionText is the call alone; its reasons are in the JSON.
+func conclusionText(o *topup.Order) string {
+	if o.Conclusion == nil {
+		return ""
+	}
+	return string(o.Conclusion.Call)
 }
 
 // metadataText begins with a brace, which no spreadsheet runs.

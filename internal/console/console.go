@@ -41,6 +41,8 @@ type Journal interface {
 	PageBefore(ctx context.Context, f search.Filter) (search.Page, error)
 	// Conclude adds to orders that are unknown what the evidence says of them.
 	Conclude(ctx context.Context, orders []topup.Order) error
+	// Actions are what was done to an order and its events.
+	Actions(ctx context.Context, id topup.ID) ([]topup.Action, error)
 	Overview(ctx context.Context, now time.Time, over search.Range) (search.Overview, error)
 	// Unbought are the orders that wait to be bought, by caller and product.
 	Unbought(ctx context.Context) ([]search.Unbought, error)

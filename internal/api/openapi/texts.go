@@ -45,7 +45,7 @@ func tagOf(operation string) string {
 // filler puts into a text what depends on the program and on its catalogue.
 func filler(catalog topup.Catalog) *strings.Replacer {
 	return strings.NewReplacer("{states}", states(), "{prices}", prices(catalog), "{metadata}",
-		strconv.Itoa(topup.MaxMetadata))
+		strconv.Itoa(topup.MaxMetadata), "{actions}", strconv.Itoa(topup.MostActions))
 }
 
 func states() string {

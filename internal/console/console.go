@@ -45,7 +45,7 @@ type Journal interface {
 	Actions(ctx context.Context, id topup.ID) ([]topup.Action, error)
 	Overview(ctx context.Context, now time.Time, over search.Range) (search.Overview, error)
 	// Unbought are the orders that wait to be bought, by caller and product.
-	Unbought(ctx context.Context) ([]search.Unbought, error)
+	Unbought(ctx context.Context, now time.Time) ([]search.Unbought, error)
 	// CountEvents counts the events that are pending, and those that are exhausted.
 	CountEvents(ctx context.Context) (map[topup.EventState]int64, error)
 	// EndpointsHealth has the endpoints that fail or are disabled.

@@ -93,7 +93,7 @@ func (s *Server) parseExport(
 // exportTo answers an export. Where it cannot begin, the answer is a problem; where it cannot end, the
 // connection is cut, so that what came is not taken for all there is.
 func (s *Server) exportTo(ctx context.Context, w http.ResponseWriter, e exporting) {
-	next, stop := iter.Pull2(s.concluded(ctx, s.cfg.Book.Export(ctx, e.filter, e.parts)))
+	next, stop := iter.Pull2(s.cfg.Book.Export(ctx, e.filter, e.parts))
 	defer stop()
 	first, err, more := next()
 	if err != nil {
@@ -109,24 +109,6 @@ func (s *Server) exportTo(ctx context.Context, w http.ResponseWriter, e exportin
 	if err != nil {
 		s.log.WarnContext(ctx, "export broken off", "request", problem.RequestID(ctx), "orders", count, "error", err)
 		panic(http.ErrAbortHandler)
-	}
-}
-
-// concluded adds to each order that is unknown what the evidence says of it.
-func (s *Server) concluded(
-	ctx context.Context, orders iter.Seq2[topup.Details, error],
-) iter.Seq2[topup.Details, error] {
-	return func(yield func(topup.Details, error) bool) {
-		for d, err := range orders {
-			one := []topup.Order{d.Order}
-			if err == nil {
-				err = s.cfg.Book.Conclude(ctx, one)
-			}
-			d.Order = one[0]
-			if !yield(d, err) {
-				return
-			}
-		}
 	}
 }
 

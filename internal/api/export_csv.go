@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -45,16 +46,8 @@ func exportColumns() []exportColumn {
 		{"finished_at", func(o *topup.Order) string { return timeText(o.FinishedAt) }},
 		{"waits_for", func(o *topup.Order) string { return string(o.WaitsFor) }},
 		{"disputed_at", func(o *topup.Order) string { return timeText(o.DisputedAt) }},
-		{"conclusion", conclusionText},
+		{"conclusion", func(o *topup.Order) string { return string(cmp.Or(o.Conclusion, &topup.Conclusion{}).Call) }},
 	}
-}
-
-// conclusionText is the call alone; its reasons are in the JSON.
-func conclusionText(o *topup.Order) string {
-	if o.Conclusion == nil {
-		return ""
-	}
-	return string(o.Conclusion.Call)
 }
 
 // metadataText begins with a brace, which no spreadsheet runs.

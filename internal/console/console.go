@@ -34,6 +34,7 @@ type Journal interface {
 	RecordAct(ctx context.Context) error
 	// Acts are the actions that the audit has.
 	Acts(ctx context.Context, f desk.ActFilter) (acts []desk.Act, next string, err error)
+	Controls(ctx context.Context) (desk.Controls, error)
 	Details(ctx context.Context, id topup.ID) (topup.Details, error)
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
 	FindPart(ctx context.Context, part string, limit int) ([]topup.Order, error)

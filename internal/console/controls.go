@@ -119,23 +119,14 @@ func (c *Console) touched(r *http.Request, action controlAction, of desk.Control
 	})
 }
 
-// staysWithout reports of orders whether another pause, or an outage, still keeps them from being bought when a pause
-// has ended.
+// staysWithout reports whether another pause, or an outage, keeps orders from being bought once a pause has ended.
 func (c *Console) staysWithout(ctx context.Context, ended desk.Control) (func(search.Unbought) bool, error) {
-	set, err := c.cfg.Controls.Standings(ctx)
-	if err != nil {
+	set, err := c.cfg.Journal.Controls(ctx)
+	now, unread := c.cfg.Purchases.Restrictions(ctx)
+	if err = errors.Join(err, unread); err != nil {
 		return nil, err
 	}
-	now, err := c.cfg.Purchases.Restrictions(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var others desk.Controls
-	for _, one := range set {
-		if one.Kind != ended.Kind || one.Name != ended.Name {
-			others = append(others, one.Control)
-		}
-	}
+	others := set.Without(ended.Kind, ended.Name)
 	return func(u search.Unbought) bool {
 		_, paused := others.PurchasePause(u.Caller, u.Product)
 		_, out := now.Outages[topup.OperatorOf(u.Product)]

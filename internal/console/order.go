@@ -109,12 +109,10 @@ func (c *Console) details(r *http.Request) (d topup.Details, err error) {
 		return d, err
 	}
 	shown := []topup.Order{d.Order}
-	if err = c.cfg.Journal.Conclude(r.Context(), shown); err != nil {
-		return d, err
-	}
-	d.Order = shown[0]
-	d.Actions, err = c.cfg.Journal.Actions(r.Context(), d.ID)
-	return d, err
+	err = c.cfg.Journal.Conclude(r.Context(), shown)
+	actions, unread := c.cfg.Journal.Actions(r.Context(), d.ID)
+	d.Order, d.Actions = shown[0], actions
+	return d, errors.Join(err, unread)
 }
 
 func factsOf(s topup.State) topup.StateFacts {

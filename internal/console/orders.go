@@ -96,8 +96,7 @@ func (c *Console) list(ctx context.Context, v *ordersView, f search.Filter, q ur
 		read, f.Cursor = c.cfg.Journal.PageBefore, newer
 	}
 	page, err := read(ctx, f)
-	v.Orders = page.Orders
-	v.Next = beside(q, filterNames, "cursor", page.Older, "orders")
+	v.Orders, v.Next = page.Orders, beside(q, filterNames, "cursor", page.Older, "orders")
 	v.Newer = beside(q, filterNames, "newer", page.Newer, "orders")
 	return err
 }

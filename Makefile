@@ -63,12 +63,12 @@ test: export GOGC := 400
 test: export GOFLAGS := $(GOFLAGS) $(UNWATCHED)
 test: $(HELM) $(STRICT) $(PROMCHECK) ## Run every test, with the race detector, against real Redis and PostgreSQL
 	@scripts/install-test-deps
-	RECARGA_TEST_REQUIRE=1 go test -race -shuffle=on -count=1 -timeout 30m $(AT_ONCE) $(PKG)
+	RECARGA_TEST_REQUIRE=1 scripts/in-memory go test -race -shuffle=on -count=1 -timeout 30m $(AT_ONCE) $(PKG)
 
 prove: export RACE := -race $(UNWATCHED)
 prove: ## Run the long proofs: every crash boundary, chaos, model … (BOUNDED=yes: some of each; TIERS=model)
 	@scripts/install-test-deps
-	scripts/prove $(if $(BOUNDED),--bounded) $(TIERS)
+	scripts/in-memory scripts/prove $(if $(BOUNDED),--bounded) $(TIERS)
 
 sim: SEEDS ?= 10000
 sim: ## Simulate lives that a seed decides; from SEEDS=1000000 every rare pair must be reached (SEED=7: show one)

@@ -30,6 +30,12 @@ func newBenchCommand(p *command.Program) *cobra.Command {
 	flags.IntVar(&cfg.Lone, "lone", cfg.Lone, "orders placed one by one; 0 leaves this out")
 	flags.IntVar(&cfg.Rate, "rate", cfg.Rate, "orders a second while the API is timed; 0 leaves this out")
 	flags.DurationVar(&cfg.For, "for", cfg.For, "how long they come in")
+	flags.IntVar(&cfg.Scheduled, "scheduled", cfg.Scheduled, "orders that are due within --within, to see how late each "+
+		"is; 0 leaves this out")
+	flags.DurationVar(&cfg.Within, "within", cfg.Within, "when the last of them is due")
+	flags.IntVar(&cfg.InFlight, "in-flight", cfg.InFlight, "purchases at once, at a vendor that takes --slow; 0 leaves "+
+		"this out")
+	flags.DurationVar(&cfg.Slow, "slow", cfg.Slow, "how long that vendor takes to answer a purchase")
 	flags.DurationVar(&cfg.Idle, "idle", cfg.Idle, "how long a waiting program is watched; 0 leaves this out")
 	flags.StringSliceVar(&cfg.Only, "only", nil, "contenders to measure, by name (plain asynq, embedded, …)")
 	flags.StringVar(&asJSON, "json", "", "write the results as JSON to this file (- is standard output, instead of the "+

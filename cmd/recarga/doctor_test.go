@@ -11,6 +11,7 @@ import (
 	"recarga/internal/command"
 	"recarga/internal/doctor"
 	"recarga/internal/sandbox"
+	"recarga/internal/testkit"
 )
 
 // healthy is an environment in which the doctor finds nothing.
@@ -22,7 +23,7 @@ func healthy(t *testing.T) map[string]string {
 	return map[string]string{
 		"RECARGA_DISTRIBUTOR_URL":         server.URL + "/api/distributor",
 		"RECARGA_DISTRIBUTOR_CUSTOMER_ID": "demo", "RECARGA_DISTRIBUTOR_SECRET_KEY": "demo",
-		"RECARGA_DATABASE_URL": "sqlite:" + filepath.Join(t.TempDir(), "recarga.db"),
+		"RECARGA_DATABASE_URL": "sqlite:" + filepath.Join(testkit.DiskFolder(t), "recarga.db"),
 		"RECARGA_API_KEY":      "hvQ2cP7sXk0mTz4bRw8yLd", "RECARGA_ADMIN_KEY": "Jf5uNe1gYq9aVt3iKo6xCs",
 	}
 }

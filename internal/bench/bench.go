@@ -27,6 +27,13 @@ type Config struct {
 	// Rate is how many orders a second come in, and For how long, while the API is timed. 0: it is not.
 	Rate int
 	For  time.Duration
+	// Scheduled is how many orders are due at moments spread over Within, to see how late each comes. 0: none.
+	Scheduled int
+	Within    time.Duration
+	// InFlight is how many purchases a program has under way at once whose vendor takes Slow to answer. 0: it is not
+	// measured.
+	InFlight int
+	Slow     time.Duration
 	// Idle is how long a waiting program is watched. 0: it is not.
 	Idle time.Duration
 	// Program is the recarga that is measured, and runs the rivals as "bench rival".
@@ -41,12 +48,14 @@ type Config struct {
 	// Environ is the environment of the program, without settings.
 	Environ []string
 	Log     *slog.Logger
+	// concurrency is how many purchases the program makes at once; 0: its default.
+	concurrency int
 }
 
 // Defaults are the benchmark of record.
 func Defaults() Config {
 	return Config{Orders: 10_000, Connections: 32, Rounds: 3, Lone: 200, Rate: 2000, For: 5 * time.Second,
-		Idle: 5 * time.Second}
+		Scheduled: 1000, Within: 10 * time.Second, InFlight: 10_000, Slow: 5 * time.Second, Idle: 5 * time.Second}
 }
 
 // The metrics of a round.
@@ -64,6 +73,10 @@ const (
 	PlaceP50     = "place_p50_ms"             // POST /v1/topups while Config.Rate come in, from when it was due
 	PlaceP99     = "place_p99_ms"             //
 	PlaceRate    = "place_per_second"         // what came in then
+	LateP50      = "late_p50_ms"              // a scheduled order at the vendor, after its process_at
+	LateP99      = "late_p99_ms"              //
+	InFlightRate = "in_flight_percent"        // purchases a second, of Config.InFlight / Config.Slow
+	InFlightKiB  = "in_flight_kib_each"       // resident memory of a purchase under way
 	IdleCPU      = "idle_percent_of_core"     // of the program
 	DatabaseSize = "database_bytes_per_order" // once all is done
 	RedisWritten = "redis_bytes_written_per_order"
@@ -129,24 +142,35 @@ func Run(ctx context.Context, cfg Config) (*Report, error) {
 
 // measure has one contender do everything once, from its start to its end.
 func measure(ctx context.Context, cfg Config, c runner) (all readings, err error) {
+	all = readings{}
+	err = c.runs(ctx, cfg, all, (*load).warmUp, (*load).lone, (*load).standard, (*load).steady, (*load).scheduled,
+		(*load).idle, (*load).sizes)
+	if err == nil && cfg.InFlight > 0 && !c.rival {
+		cfg.concurrency = cfg.InFlight
+		err = c.runs(ctx, cfg, all, (*load).warmUp, (*load).inFlight)
+	}
+	return all, err
+}
+
+// runs starts the contender, has it take some steps, and ends it.
+func (r runner) runs(ctx context.Context, cfg Config, got readings, steps ...func(*load, context.Context) error) error {
 	w, err := newWorld(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer w.close()
-	p, err := c.start(ctx, cfg, w)
+	p, err := r.start(ctx, cfg, w)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer p.stop()
-	l := &load{cfg: cfg, world: w, contender: p, got: readings{}}
-	steps := []func(context.Context) error{l.warmUp, l.lone, l.standard, l.steady, l.idle, l.sizes}
+	l := &load{cfg: cfg, world: w, contender: p, got: got}
 	for _, step := range steps {
-		if err := step(ctx); err != nil {
-			return l.got, err
+		if err := step(l, ctx); err != nil {
+			return err
 		}
 	}
-	return l.got, w.check(c.rival)
+	return w.check(r.rival)
 }
 
 func (r *Report) summarize(runners []runner) {

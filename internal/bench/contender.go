@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -83,6 +84,8 @@ type contender struct {
 	url string
 	// slow: a lone order takes it seconds.
 	slow bool
+	// unscheduled: it buys at once what is due later.
+	unscheduled bool
 
 	cmd    *exec.Cmd
 	stdin  io.Closer
@@ -110,7 +113,7 @@ func (p *contender) cpu() (u used) {
 	return u
 }
 
-func (p *contender) peakMiB() float64 { return peakMiB(p.cmd.Process.Pid) }
+func (p *contender) memory() (now, peak float64) { return residentMiB(p.cmd.Process.Pid) }
 
 // sizes ends the program first.
 func (p *contender) sizes(ctx context.Context) (map[string]float64, error) {
@@ -200,7 +203,7 @@ func (p *contender) await(ctx context.Context, log string, ready func([]byte) st
 // startRival starts a program that does the same work without a journal.
 func startRival(kind string) func(context.Context, Config, *world) (*contender, error) {
 	return func(ctx context.Context, cfg Config, w *world) (*contender, error) {
-		p := &contender{slow: kind == "plain"}
+		p := &contender{slow: kind == "plain", unscheduled: kind == "ceiling"}
 		args := []string{"bench", "rival", kind, "--vendor", w.vendorURL, "--hook", w.hookURL}
 		if kind == "plain" {
 			redis, err := newRedis()
@@ -270,6 +273,9 @@ func startRecarga(ctx context.Context, cfg Config, w *world, withRedis bool, db 
 		"RECARGA_API_KEY": apiKey, "RECARGA_CALLBACK_URL": w.hookURL,
 		"RECARGA_WEBHOOK_SECRET":        "whsec_YmVuY2htYXJrLWJlbmNobWFyay1iZW5jaG1hcms=",
 		"RECARGA_WEBHOOK_ALLOW_PRIVATE": "true",
+	}
+	if cfg.concurrency > 0 {
+		env["RECARGA_DISTRIBUTOR_CONCURRENCY"] = strconv.Itoa(cfg.concurrency)
 	}
 	if withRedis {
 		redis, err := newRedis()

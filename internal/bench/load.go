@@ -3,12 +3,14 @@ package bench
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +27,8 @@ const (
 	steadyConnections = 256
 	// patience bounds the wait for what has been placed.
 	patience = 2 * time.Minute
+	// soonest is how far ahead the first scheduled order is due: until then all are placed.
+	soonest = 2 * time.Second
 	// slowLone is how many lone orders a rival gets: each takes it seconds.
 	slowLone = 5
 )
@@ -40,16 +44,32 @@ type load struct {
 	placed int
 }
 
+// order is what a checkout places.
+type order struct {
+	ID        string     `json:"distributor_transaction_id"`
+	Phone     string     `json:"phone_number"`
+	Product   string     `json:"product_id"`
+	Amount    int        `json:"amount"`
+	Operator  string     `json:"operator"`
+	ProcessAt *time.Time `json:"process_at,omitempty"`
+}
+
 func (l *load) id() string {
 	l.placed++
 	return "BENCH-" + l.contender.run + "-" + strconv.Itoa(l.placed)
 }
 
 // place places one order.
-func (l *load) place(ctx context.Context, id string) error {
-	body := `{"distributor_transaction_id":"` + id +
-		`","phone_number":"5537686660","product_id":"MOVISTAR_TAE","amount":10,"operator":"MOVISTAR"}`
-	return post(ctx, l.client, l.contender.url+"/v1/topups", apiKey, []byte(body))
+func (l *load) place(ctx context.Context, id string) error { return l.placeFor(ctx, id, nil) }
+
+// placeFor places one order that is due at a time; nil: now.
+func (l *load) placeFor(ctx context.Context, id string, at *time.Time) error {
+	body, err := json.Marshal(order{ID: id, Phone: "5537686660", Product: "MOVISTAR_TAE", Amount: 10,
+		Operator: "MOVISTAR", ProcessAt: at})
+	if err != nil {
+		return err
+	}
+	return post(ctx, l.client, l.contender.url+"/v1/topups", apiKey, body)
 }
 
 func newClient() *http.Client {
@@ -135,7 +155,8 @@ func (l *load) standard(ctx context.Context) error {
 	l.got.set(CPU, (after.program+after.store-before.program-before.store)*per)
 	l.got.set(CPUStore, (after.store-before.store)*per)
 	l.got.set(CPULoad, (after.load-before.load)*per)
-	l.got.set(Memory, l.contender.peakMiB())
+	_, peak := l.contender.memory()
+	l.got.set(Memory, peak)
 	return nil
 }
 
@@ -226,6 +247,74 @@ func (l *load) steady(ctx context.Context) error {
 	l.got[PlaceP50], l.got[PlaceP99] = quantile(times, 0.5), quantile(times, 0.99)
 	l.got[PlaceRate] = float64(n) / took.Seconds()
 	return wait(ctx)
+}
+
+// scheduled places orders that are due at moments spread over a while, and measures how late each comes to the vendor.
+func (l *load) scheduled(ctx context.Context) error {
+	n := l.cfg.Scheduled
+	if n == 0 || l.contender.unscheduled {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	wait := l.expect(n)
+	var mu sync.Mutex
+	due, late := make(map[string]time.Time, n), make([]time.Duration, 0, n)
+	onBought := func(id string) {
+		now := time.Now()
+		mu.Lock()
+		defer mu.Unlock()
+		late = append(late, max(0, now.Sub(due[id])))
+	}
+	l.world.bought.Store(&onBought)
+	defer l.world.bought.Store(nil)
+	var placing errgroup.Group
+	placing.SetLimit(l.cfg.Connections)
+	first := time.Now().Add(soonest)
+	for i := range n {
+		id, at := l.id(), first.Add(l.cfg.Within*time.Duration(i)/time.Duration(n))
+		mu.Lock()
+		due[id] = at
+		mu.Unlock()
+		placing.Go(func() error { return l.placeFor(ctx, id, &at) })
+	}
+	if err := errors.Join(placing.Wait(), wait(ctx)); err != nil {
+		return err
+	}
+	l.got[LateP50], l.got[LateP99] = quantile(late, 0.5), quantile(late, 0.99)
+	return nil
+}
+
+// inFlight has as many purchases under way as there may be, four times over, at a vendor that takes its time. It counts
+// those in the middle: before them the line fills, and behind them it empties.
+func (l *load) inFlight(ctx context.Context) error {
+	n := l.cfg.InFlight
+	before, _ := l.contender.memory()
+	l.world.slow.Store(int64(l.cfg.Slow))
+	var bought atomic.Int64
+	var from, to time.Time
+	var full float64
+	over := make(chan struct{})
+	onBought := func(string) {
+		switch bought.Add(1) {
+		case int64(n):
+			from = time.Now()
+		case int64(2 * n):
+			full, _ = l.contender.memory()
+		case int64(3 * n):
+			to = time.Now()
+			close(over)
+		}
+	}
+	l.world.bought.Store(&onBought)
+	defer l.world.bought.Store(nil)
+	if _, _, err := l.burst(ctx, 4*n, l.cfg.Connections); err != nil {
+		return err
+	}
+	<-over
+	l.got[InFlightRate] = 100 * 2 * l.cfg.Slow.Seconds() / to.Sub(from).Seconds()
+	l.got.set(InFlightKiB, (full-before)*1024/float64(n))
+	return nil
 }
 
 // idle watches the program while nothing comes.

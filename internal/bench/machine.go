@@ -74,15 +74,15 @@ func ownCPUSeconds() float64 {
 	return stat.CPUTime()
 }
 
-// peakMiB is the most memory that a process has had resident.
-func peakMiB(pid int) float64 {
+// residentMiB is the memory that a process has resident, and the most that it has had; 0 where there is no /proc.
+func residentMiB(pid int) (now, peak float64) {
 	p, err := procfs.NewProc(pid)
 	if err != nil {
-		return 0
+		return 0, 0
 	}
 	s, err := p.NewStatus()
 	if err != nil {
-		return 0
+		return 0, 0
 	}
-	return float64(s.VmHWM) / (1 << 20)
+	return float64(s.VmRSS) / (1 << 20), float64(s.VmHWM) / (1 << 20)
 }

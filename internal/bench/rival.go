@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -71,8 +72,8 @@ func rivalAPI(accept func([]byte) error) http.Handler {
 func (r Rival) plain(ctx context.Context) (accept func([]byte) error, stop func(), err error) {
 	redis := asynq.RedisClientOpt{Addr: r.RedisAddr}
 	client, http := asynq.NewClient(redis), newClient()
-	enqueue := func(kind string, order []byte) error {
-		_, err := client.Enqueue(asynq.NewTask(kind, order))
+	enqueue := func(kind string, order []byte, opts ...asynq.Option) error {
+		_, err := client.Enqueue(asynq.NewTask(kind, order), opts...)
 		return err
 	}
 	worker := asynq.NewServer(redis, asynq.Config{LogLevel: asynq.FatalLevel})
@@ -90,7 +91,16 @@ func (r Rival) plain(ctx context.Context) (accept func([]byte) error, stop func(
 		return nil, nil, err
 	}
 	stop = func() { worker.Shutdown(); _ = client.Close() }
-	return func(order []byte) error { return enqueue("topup", order) }, stop, nil
+	return func(body []byte) error {
+		var o order
+		if err := json.Unmarshal(body, &o); err != nil {
+			return err
+		}
+		if o.ProcessAt == nil {
+			return enqueue("topup", body)
+		}
+		return enqueue("topup", body, asynq.ProcessAt(*o.ProcessAt))
+	}, stop, nil
 }
 
 // ceiling buys and delivers in a bounded number of goroutines.

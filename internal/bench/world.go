@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"recarga/internal/listen"
 )
@@ -18,6 +19,8 @@ type world struct {
 	vendorURL, hookURL string
 	// bought and delivered are called with the id of every order that is bought or delivered.
 	bought, delivered atomic.Pointer[func(id string)]
+	// slow is how long the vendor takes to answer a purchase.
+	slow atomic.Int64
 
 	mu      sync.Mutex
 	charges map[string]int
@@ -64,6 +67,9 @@ func (w *world) purchase(rw http.ResponseWriter, r *http.Request) {
 	if !ok {
 		rw.WriteHeader(http.StatusBadRequest)
 		return
+	}
+	if slow := time.Duration(w.slow.Load()); slow > 0 {
+		time.Sleep(slow)
 	}
 	w.mu.Lock()
 	w.charges[id]++

@@ -102,13 +102,13 @@ func served(t *testing.T) string {
 // newSQLiteURL names a file that is not there yet.
 func newSQLiteURL(t *testing.T) string {
 	t.Helper()
-	return "sqlite:" + filepath.Join(t.TempDir(), "recarga.db")
+	return "sqlite:" + filepath.Join(testkit.DiskFolder(t), "recarga.db")
 }
 
 // usedSQLite is a book of record that another process has open.
 func usedSQLite(t *testing.T) string {
 	t.Helper()
-	url := journaltest.SQLiteIn(t, t.TempDir())
+	url := journaltest.SQLiteIn(t, testkit.DiskFolder(t))
 	opened(t, url)
 	return url
 }
@@ -123,7 +123,7 @@ func usedPostgres(t *testing.T) string {
 // closedSQLite is a book of record whose process has ended, and its file.
 func closedSQLite(t *testing.T) (url, path string) {
 	t.Helper()
-	url = journaltest.SQLiteIn(t, t.TempDir())
+	url = journaltest.SQLiteIn(t, testkit.DiskFolder(t))
 	return url, url[len("sqlite:"):]
 }
 

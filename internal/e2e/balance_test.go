@@ -13,6 +13,7 @@ import (
 // TestEmptyAccountHoldsOrders: the balance runs out before 200 orders are bought. Those that are left wait, none is
 // declined for it, and all are bought after a deposit.
 func TestEmptyAccountHoldsOrders(t *testing.T) {
+	t.Parallel()
 	for _, s := range realStacks() {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()

@@ -19,7 +19,7 @@ func TestBench(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "results.json")
 	w := &world{env: map[string]string{}}
 	out := w.run(t, "bench", "--orders", "40", "--rounds", "1", "--lone", "2", "--rate", "100", "--for", "200ms",
-		"--idle", "10ms", "--json", path)
+		"--idle", "10ms", "--scheduled", "10", "--within", "100ms", "--in-flight", "20", "--slow", "200ms", "--json", path)
 	if out.status != 0 {
 		t.Fatalf("status %d:\n%s", out.status, out.stderr)
 	}
@@ -43,7 +43,7 @@ func TestBench(t *testing.T) {
 		}
 	}
 	for _, contender := range []string{bench.Embedded, bench.SQLite, bench.Postgres} {
-		for _, metric := range []string{bench.CPU, bench.PlaceP99, bench.DatabaseSize} {
+		for _, metric := range []string{bench.CPU, bench.PlaceP99, bench.LateP99, bench.InFlightRate, bench.DatabaseSize} {
 			if measured[contender][metric].Median <= 0 {
 				t.Errorf("%s: no %s: %v", contender, metric, measured[contender])
 			}

@@ -30,6 +30,7 @@ var screenshots, pictures = os.Getenv("RECARGA_SCREENSHOTS"), os.Getenv("RECARGA
 // TestConsoleInABrowser walks from the login to a resolved order in Chromium, on a desk and on a telephone, in
 // light and dark. No page may break its content security policy, log an error, or be wider than the screen.
 func TestConsoleInABrowser(t *testing.T) {
+	testkit.Deep(t)
 	t.Parallel()
 	chromium := testkit.Chromium(t)
 	w := newWorld(t, nil)

@@ -23,6 +23,7 @@ import (
 // ten orders a second of a patient client are bought as if nobody had, and every order that was accepted, whoever has
 // heard of it, is bought once and at once.
 func TestHangUps(t *testing.T) {
+	t.Parallel()
 	during := time.Duration(testkit.Times(2, 12)) * time.Second
 	const (
 		patientEvery, hangUpEvery = time.Second / 10, time.Second / 25
@@ -69,8 +70,9 @@ func TestHangUps(t *testing.T) {
 			for _, o := range everyOrder(t, c) {
 				d := settled(t, c, o.ID)
 				judge(t, d, w.charges()[o.ID])
-				if len(d.Attempts) != 1 {
-					t.Errorf("%s has %d attempts", o.ID, len(d.Attempts))
+				sent := slices.DeleteFunc(slices.Clone(d.Attempts), stoodStill)
+				if len(sent) != 1 {
+					t.Errorf("%s was sent %d times", o.ID, len(sent))
 					continue
 				}
 				begun := d.Attempts[0].StartedAt
@@ -148,3 +150,6 @@ func everyOrder(t *testing.T, c *producer.Client) (all []topup.Order) {
 		query.Cursor = next
 	}
 }
+
+// stoodStill reports whether nothing was sent because the machine stood still until the attempt's time had passed.
+func stoodStill(a topup.Attempt) bool { return strings.Contains(string(a.Error), "too late to send") }

@@ -40,6 +40,7 @@ func realStacks() []stack { return stacks[testkit.Times(len(stacks)-1, 0):] }
 // TestEveryFate sends one order for each of the distributor's answers through the whole program: its
 // state, the vendor's ledger, the number of requests and the webhook must all say the same.
 func TestEveryFate(t *testing.T) {
+	t.Parallel()
 	fates := []struct {
 		phone    topup.Phone
 		state    topup.State

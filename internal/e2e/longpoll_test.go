@@ -23,6 +23,7 @@ import (
 // the vendor's ledger says. Whoever reads the feed meanwhile gets each end once, and another caller nothing.
 func TestWaitersSeeTheTruth(t *testing.T) {
 	testkit.Deep(t)
+	t.Parallel()
 	for name, redis := range map[string]func(*testing.T) breakable{
 		"sqlite": oneRedis, "postgres": oneRedis, "Sentinel": redisGroup(testkit.Sentinel),
 		"Redis Cluster": redisGroup(testkit.Cluster),

@@ -21,6 +21,7 @@ import (
 // not notified is.
 func TestRestoreCheck(t *testing.T) {
 	testkit.Deep(t)
+	t.Parallel()
 	t.Run("sqlite", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t, nil)

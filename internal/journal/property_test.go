@@ -34,6 +34,7 @@ func TestLives(t *testing.T) {
 		testLives(t, s, func(j *journal.Journal) *journal.Journal { return powerCut(t, &s.url) })
 	})
 	t.Run("postgres", func(t *testing.T) {
+		testkit.Deep(t)
 		t.Parallel()
 		server := testkit.PostgresOwn(t)
 		s := newStore(t, server.URL(), "pgx", server.URL(), postgresStore(t).sql)

@@ -83,8 +83,20 @@ func (m *mapped) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proce
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		ctx, cancel := context.WithTimeout(ctx, m.limit)
 		defer cancel()
-		err := next(ctx, cmds)
+		onceEach := make([]redis.Cmder, len(cmds))
+		for i, cmd := range cmds {
+			onceEach[i] = once{cmd}
+		}
+		err := next(ctx, onceEach)
 		m.note(ctx, err)
 		return err
 	}
 }
+
+// once is a command that is not sent again once it may have been carried out. When the first command of a pipeline
+// gets no answer, or TRYAGAIN, which a slot answers that moves, go-redis would send all of them again: what has been
+// carried out a second time, and what was redirected to two servers at once.
+type once struct{ redis.Cmder }
+
+// NoRetry implements redis.Cmder. A command whose keys have moved follows them all the same.
+func (once) NoRetry() bool { return true }

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
+	"github.com/alicebob/miniredis/v2/server"
 	"github.com/redis/go-redis/v9"
 
 	"recarga/internal/queue"
@@ -68,3 +70,23 @@ func tookOver(t *testing.T, replica *testkit.RedisServer) {
 }
 
 const stateOK = "cluster_state:ok"
+
+// TestNothingIsSentTwice: a slot that moves answers the first command of a pipeline with TRYAGAIN. What stands behind
+// it was carried out, and is not sent again.
+func TestNothingIsSentTwice(t *testing.T) {
+	t.Parallel()
+	cluster := miniredis.RunT(t)
+	cluster.Server().SetPreHook(func(c *server.Peer, cmd string, args ...string) bool {
+		moving := cmd == "SET" && args[0] == "moving"
+		if moving {
+			c.WriteError("TRYAGAIN Multiple keys request during rehashing of slot")
+		}
+		return moving
+	})
+	pipe := open(t, "redis-cluster://"+cluster.Addr()).Redis().Pipeline()
+	first, second := pipe.Set(t.Context(), "moving", "1", 0), pipe.Incr(t.Context(), "stays")
+	_, _ = pipe.Exec(t.Context()) // each has an error of its own
+	if first.Err() == nil || second.Err() != nil || second.Val() != 1 {
+		t.Errorf("%v, %v: want an error, and one run of what stays", first, second)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"testing"
 	"time"
 )
 
@@ -17,12 +18,8 @@ const keptFor = 24 * time.Hour
 // Kept is a file in the user's cache that write makes once for all test binaries that name the same parts: what it
 // depends on. Nobody sees it unfinished.
 func Kept(name string, parts []string, write func(*os.File) error) (path string, err error) {
-	cache, err := os.UserCacheDir()
+	cache, err := userCache()
 	if err != nil {
-		cache = os.TempDir()
-	}
-	cache = filepath.Join(cache, "recarga-tests")
-	if err := os.MkdirAll(cache, 0o700); err != nil {
 		return "", err
 	}
 	path = filepath.Join(cache, fmt.Sprintf("%s-%x", name, sha256.Sum256([]byte(strings.Join(parts, "\x00")))))
@@ -43,6 +40,31 @@ func Kept(name string, parts []string, write func(*os.File) error) (path string,
 		_ = os.Remove(f.Name()) // it was never used
 	}
 	return path, err
+}
+
+// userCache is the folder of all tests in the user's cache.
+func userCache() (string, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		cache = os.TempDir()
+	}
+	cache = filepath.Join(cache, "recarga-tests")
+	return cache, os.MkdirAll(cache, 0o700)
+}
+
+// DiskFolder is a folder of the test's own that a reboot leaves alone, unlike the usual one on many machines.
+func DiskFolder(tb testing.TB) string {
+	tb.Helper()
+	cache, err := userCache()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	folder, err := os.MkdirTemp(cache, "test-")
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { _ = os.RemoveAll(folder) })
+	return folder
 }
 
 // forget removes what nobody has used for long. Another test binary may do the same.

@@ -28,6 +28,16 @@ func Eventually(tb testing.TB, timeout time.Duration, cond func() bool, msg stri
 	}
 }
 
+// Dwindles waits until nothing is left, for as long as ever less is: a busy machine may take what time it needs. It fails
+// the test with msg when nothing has become less for Patience.
+func Dwindles(tb testing.TB, left func() int, msg string, args ...any) {
+	tb.Helper()
+	for least := left(); least > 0; {
+		Eventually(tb, Patience, func() bool { return left() < least }, "%s: %d are left", fmt.Sprintf(msg, args...), least)
+		least = left()
+	}
+}
+
 // FreePort is a TCP port of 127.0.0.1 that was free a moment ago; another program may take it first.
 func FreePort(tb testing.TB) int {
 	tb.Helper()

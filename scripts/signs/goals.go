@@ -49,6 +49,22 @@ var goals = []goal{
 		Bounds: [3]float64{50, 50, 50},
 	},
 	{
+		Head: "scheduled order late at the vendor, p50, ms: at most", Metric: "late_p50_ms",
+		Bounds: [3]float64{5, 5, 5},
+	},
+	{
+		Head: "scheduled order late at the vendor, p99, ms: at most", Metric: "late_p99_ms",
+		Bounds: [3]float64{25, 25, 25},
+	},
+	{
+		Head: "10,000 purchases in flight: purchases/s, % of those possible: at least", Metric: "in_flight_percent",
+		Least: true, Bounds: [3]float64{95, 95, 95},
+	},
+	{
+		Head: "KiB of each: at most", Metric: "in_flight_kib_each",
+		Bounds: [3]float64{32, 32, 32},
+	},
+	{
 		Head: "idle, % of a core: at most", Metric: "idle_percent_of_core",
 		Bounds: [3]float64{5, 5, 5},
 	},

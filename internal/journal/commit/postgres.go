@@ -64,10 +64,7 @@ func openPostgres(ctx context.Context, databaseURL string, o options) (*Engine, 
 		}
 		return s, nil
 	}
-	if _, err = e.hosts.checkPooler(ctx); err == nil {
-		err = e.checkVersion(ctx)
-	}
-	if err != nil {
+	if err = e.checkServer(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("postgres %s/%s: %w", cfg.Host, cfg.Database, err), e.Close())
 	}
 	if len(e.hosts.all) > 1 {
@@ -203,10 +200,26 @@ func (e *Engine) current(ctx context.Context, conn *pgx.Conn) error {
 
 var sqlServerVersion = sqls.Get("postgres/server_version")
 
-func (e *Engine) checkVersion(ctx context.Context) error {
+// checkServer refuses a pooler that shares sessions, and a server that is too old.
+func (e *Engine) checkServer(ctx context.Context) error {
+	conn, err := e.Read.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }() // it goes back to the pool
+	err = conn.Raw(func(conn any) error {
+		pooled, err := behindPooler(ctx, conn.(*stdlib.Conn).Conn().PgConn())
+		if err == nil && pooled {
+			_, err = e.hosts.checkPooler(ctx)
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
 	var version int
 	var text string
-	if err := e.Read.QueryRowContext(ctx, sqlServerVersion).Scan(&version, &text); err != nil {
+	if err := conn.QueryRowContext(ctx, sqlServerVersion).Scan(&version, &text); err != nil {
 		return err
 	}
 	if version < postgresOldest {

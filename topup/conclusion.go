@@ -25,15 +25,9 @@ func Calls() []Call { return []Call{CallCharged, CallNotCharged, CallUnclear} }
 
 // Words are the call as people read it.
 func (c Call) Words() string {
-	switch c {
-	case CallCharged:
-		return "probably charged"
-	case CallNotCharged:
-		return "probably not charged"
-	case CallUnclear:
-		return "unclear"
-	}
-	return ""
+	return map[Call]string{
+		CallCharged: "probably charged", CallNotCharged: "probably not charged", CallUnclear: "unclear",
+	}[c]
 }
 
 // Reach is how far the request of an attempt got.

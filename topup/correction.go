@@ -12,6 +12,19 @@ var (
 	ErrArchived = errors.New("the order is archived: it can be read, and not changed")
 )
 
+// Action is what a person or a program did to an order, or to an event of it (On), as the audit has it (desk.Act). It is
+// for the operator alone.
+type Action struct {
+	At     time.Time  `json:"at"`
+	By     string     `json:"by"`
+	Role   string     `json:"role"`
+	Via    string     `json:"via"`
+	Action string     `json:"action"`
+	On     NullString `json:"on"`
+	Detail NullString `json:"detail"`
+	Reason NullString `json:"reason"`
+}
+
 // Correction changes a final state that was wrong. Only a person makes one; who, when and why are kept with the order.
 type Correction struct {
 	// Outcome is what the order becomes: ResolvedSucceeded or ResolvedFailed.

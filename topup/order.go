@@ -127,4 +127,7 @@ type Details struct {
 	Corrections []Correction `json:"corrections,omitempty"`
 	// Disputes are the evidence that contradicted a final state, the open one last.
 	Disputes []Dispute `json:"disputes,omitempty"`
+	// Actions are what people and programs did to it, the oldest first, where the operator is shown it; nil everywhere
+	// else.
+	Actions []Action `json:"actions,omitempty"`
 }

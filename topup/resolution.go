@@ -30,16 +30,9 @@ const (
 
 // State is the state that the order gets; empty for what settles none.
 func (r ResolvedAs) State() State {
-	switch r {
-	case ResolvedSucceeded:
-		return StateSucceeded
-	case ResolvedFailed:
-		return StateFailed
-	case ResolvedResend:
-		return StateRetrying
-	default:
-		return ""
-	}
+	return map[ResolvedAs]State{
+		ResolvedSucceeded: StateSucceeded, ResolvedFailed: StateFailed, ResolvedResend: StateRetrying,
+	}[r]
 }
 
 // Resolution settles an order that is held as unknown. Who, when and why are kept with the order.

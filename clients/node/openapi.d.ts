@@ -947,6 +947,27 @@ export interface components {
             data: components["schemas"]["Act"][];
             next_cursor: string | null;
         };
+        Action: {
+            /** @description What was done: the id of an operation. */
+            action: string;
+            /**
+             * Format: date-time
+             * @description When it began.
+             */
+            at: string;
+            /** @description Who did it: the name of an operator, or of a caller. */
+            by: string;
+            /** @description What it was changed to; of an action on many also that action's id; null where the action says it all. */
+            detail: string | null;
+            /** @description The id of the order, or of its event. */
+            on: string | null;
+            /** @description Why; null where nobody was asked. */
+            reason: string | null;
+            /** @description That of the key, or `local` for a command on the machine of the book. */
+            role: string;
+            /** @description `api`, `console`, `cli` (a command that talks to the API) or `local`. */
+            via: string;
+        };
         Attempt: {
             /** @description Why the outcome does not follow from a response code. A caller sees one sentence for each outcome. */
             error: string | null;
@@ -1785,12 +1806,14 @@ export interface components {
              */
             updated_at: string;
             /**
-             * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase); null when it does not.
+             * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase), `operator` (somebody holds it back); null when it does not.
              * @enum {string|null}
              */
             waits_for: "turn" | "pace" | "outage" | "balance" | "login" | "paused" | "operator" | null;
         };
         OrderDetails: {
+            /** @description What people and programs did to the order and its events, the oldest first, the latest 200 at most; the audit has all. For operators' keys; absent where nothing was done. */
+            actions?: components["schemas"]["Action"][];
             /**
              * @description MXN.
              * @example 10
@@ -1900,7 +1923,7 @@ export interface components {
              */
             updated_at: string;
             /**
-             * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase); null when it does not.
+             * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase), `operator` (somebody holds it back); null when it does not.
              * @enum {string|null}
              */
             waits_for: "turn" | "pace" | "outage" | "balance" | "login" | "paused" | "operator" | null;
@@ -2415,7 +2438,7 @@ export interface components {
              */
             updated_at: string;
             /**
-             * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase); null when it does not.
+             * @description Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase), `operator` (somebody holds it back); null when it does not.
              * @enum {string|null}
              */
             waits_for: "turn" | "pace" | "outage" | "balance" | "login" | "paused" | "operator" | null;

@@ -12,6 +12,7 @@ import (
 
 	"recarga/internal/app"
 	"recarga/internal/archive"
+	"recarga/internal/audit"
 	"recarga/internal/command"
 	"recarga/internal/config"
 	"recarga/internal/journal"
@@ -51,7 +52,7 @@ func newArchiveCommand(p *command.Program) *cobra.Command {
 		case *dry:
 			err = countLeaving(p, cmd.Context(), j, until, *asJSON)
 		default:
-			err = archiveNow(p, cmd.Context(), j, until, s.Archive(), *asJSON)
+			err = archiveNow(p, command.Acting(cmd.Context(), cmd.Name()), j, until, s.Archive(), *asJSON)
 		}
 		return errors.Join(err, j.Close())
 	}
@@ -91,6 +92,10 @@ func archiveNow(
 	p *command.Program, ctx context.Context, j *journal.Journal, until time.Time, to archive.Folder, asJSON bool,
 ) error {
 	total, err := j.CountLeaving(ctx, until)
+	if err == nil && total > 0 {
+		err = j.RecordAct(audit.To(ctx, terminal.CountOf(int(total), "order", "orders")+", ended before "+
+			until.Format(time.RFC3339)))
+	}
 	if err != nil {
 		return err
 	}

@@ -36,6 +36,10 @@ func TestArchive(t *testing.T) {
 	want(t, env, command.ExitOK, "^1 order, ended before .*T00:00:00Z, left for 1 file of .*archive\n$", "", "archive")
 	want(t, env, command.ExitOK, `^{"orders":0,"files":0,"bytes":0}\n$`, "", "archive", "--json")
 	want(t, env, command.ExitOK, "^1 order in 1 file of", "", "archive", "--verify")
+	if done := local(t, env["RECARGA_DATABASE_URL"], "archive"); len(done) != 1 ||
+		!strings.HasPrefix(string(done[0].Detail), "1 order, ended before ") {
+		t.Errorf("the audit has %+v; want what has left, once", done)
+	}
 
 	want(t, env, command.ExitOK, `(?s)OLD-1.*succeeded.*Attempt`, "", "get", "OLD-1")
 	want(t, env, command.ExitOK, "OLD-1.*succeeded", "", order...)

@@ -38,7 +38,7 @@ func newMigrateCommand(p *command.Program) *cobra.Command {
 		if *check {
 			err = found.check(cmd.Context(), s, say)
 		} else {
-			err = found.migrate(cmd.Context(), s, say)
+			err = found.migrate(command.Acting(cmd.Context(), cmd.Name()), s, say)
 		}
 		if err != nil {
 			return fmt.Errorf("RECARGA_DATABASE_URL: %w", err)

@@ -7,11 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"recarga/internal/command"
 	"recarga/internal/journal"
 	"recarga/internal/testkit"
+	"recarga/topup/desk"
 )
 
 // TestMigrateCommand: a check changes nothing and has a status of its own, and what is pending is done once.
@@ -40,8 +42,27 @@ func TestMigrateCommand(t *testing.T) {
 			want(t, env, command.ExitOK, `^nothing to do: the tables are up to date\n$`, `^$`, "migrate")
 			want(t, env, command.ExitOK, `^nothing to do: the tables are up to date\n$`, `^$`, "migrate", "--check")
 			listed(t, want(t, env, command.ExitOK, `^{`, `^$`, "migrate", "--json"), 0, 0)
+			since := slices.DeleteFunc(all, func(m journal.Migration) bool { return m.Version < 29 }) // which makes the audit
+			if done := local(t, url, "migrate"); len(done) != 1 || done[0].Count != len(since) ||
+				string(done[0].On) != since[0].Name {
+				t.Errorf("the audit has %+v; want %v", done, since)
+			}
 		})
 	}
+}
+
+// local are the actions of the audit that a command did, of the user who runs this.
+func local(t *testing.T, url, action string) []desk.Act {
+	t.Helper()
+	j, err := journal.Open(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	acts, _, err := j.Acts(t.Context(), desk.ActFilter{Action: action, Via: desk.ViaLocal, By: command.UserName()})
+	if err = errors.Join(err, j.Close()); err != nil {
+		t.Fatal(err)
+	}
+	return acts
 }
 
 // listed compares the lists of --json with how many they must have.

@@ -65,6 +65,8 @@ type Book interface {
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
 	// Conclude adds to orders that are unknown what the evidence says of them.
 	Conclude(ctx context.Context, orders []topup.Order) error
+	// Actions are what was done to an order and its events.
+	Actions(ctx context.Context, id topup.ID) ([]topup.Action, error)
 	Export(ctx context.Context, f search.Filter, parts search.Parts) iter.Seq2[topup.Details, error]
 	Events(ctx context.Context, f topup.EventFilter) (events []topup.Event, next string, err error)
 	Feed(ctx context.Context, caller string, after search.FeedPlace, limit int) (

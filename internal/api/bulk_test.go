@@ -3,7 +3,10 @@ package api_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"recarga/internal/api"
 	"recarga/internal/bulk"
@@ -95,4 +98,17 @@ func TestHold(t *testing.T) {
 	}
 	s.post(shopKey, "/v1/topups/ORD-1/cancel", "").want(http.StatusOK)
 	s.post(adminKey, hold, `{"reason":"too late"}`).want(http.StatusConflict)
+	var d topup.Details
+	decode(t, s.get(adminKey, "/v1/topups/ORD-1").want(http.StatusOK).body, &d)
+	var done []string
+	for _, a := range d.Actions {
+		done = append(done, strings.Join([]string{a.By, a.Role, a.Via, a.Action, string(a.On), string(a.Reason)}, " "))
+	}
+	if diff := cmp.Diff([]string{"ana admin api holdTopup ORD-1 a wrong number", "admin admin api releaseTopup ORD-1 right",
+		"shop caller api cancelTopup ORD-1 "}, done); diff != "" {
+		t.Error(diff)
+	}
+	if body := string(s.get(shopKey, "/v1/topups/ORD-1").want(http.StatusOK).body); strings.Contains(body, "actions") {
+		t.Errorf("a caller sees who did what: %s", body)
+	}
 }

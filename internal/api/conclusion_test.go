@@ -17,6 +17,15 @@ func TestConclusions(t *testing.T) {
 	before := json.Number("1000.00")
 	s.unknown("SOLD", topup.Result{Outcome: topup.OutcomeApproved, HTTPStatus: 200, Code: "00", BalanceAfter: &before})
 	s.unknown("HELD", topup.Result{Outcome: topup.OutcomeUnknown, Evidence: "request written; HTTP status 0; answer \"\""})
+	head, rows := cells(t, s.export(""))
+	if got := [2]string{rows[0]["conclusion"], rows[1]["conclusion"]}; got != [2]string{"", string(topup.CallUnclear)} {
+		t.Errorf("the export concludes %q, of %q", got, head)
+	}
+	for _, line := range strings.Split(string(s.export("format=ndjson").want(http.StatusOK).body), "\n") {
+		if strings.Contains(line, `"conclusion":{"call":"unclear"`) != strings.Contains(line, `"HELD"`) {
+			t.Errorf("the export says %s", line)
+		}
+	}
 	for _, path := range []string{"/v1/topups", "/v1/topups?state=unknown", "/v1/search?q=HELD", "/v1/topups/HELD"} {
 		body := string(s.get(adminKey, path).want(http.StatusOK).body)
 		for _, want := range []string{`"conclusion":{"call":"unclear","reasons":["attempt 1: request written`, "no balance is known from after"} {

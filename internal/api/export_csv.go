@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -16,7 +17,7 @@ type exportColumn struct {
 	of   func(*topup.Order) string
 }
 
-// exportColumns are the fields of an order's JSON, in its order. What is null there is empty here.
+// exportColumns are the fields of an order's JSON, in its order. What is null or absent there is empty here.
 func exportColumns() []exportColumn {
 	return []exportColumn{
 		{"distributor_transaction_id", func(o *topup.Order) string { return csvsafe.Harmless(string(o.ID)) }},
@@ -44,6 +45,8 @@ func exportColumns() []exportColumn {
 		{"next_attempt_at", func(o *topup.Order) string { return timeText(o.NextAttemptAt) }},
 		{"finished_at", func(o *topup.Order) string { return timeText(o.FinishedAt) }},
 		{"waits_for", func(o *topup.Order) string { return string(o.WaitsFor) }},
+		{"disputed_at", func(o *topup.Order) string { return timeText(o.DisputedAt) }},
+		{"conclusion", func(o *topup.Order) string { return string(cmp.Or(o.Conclusion, &topup.Conclusion{}).Call) }},
 	}
 }
 

@@ -91,6 +91,8 @@ func (f fullBook) Details(context.Context, topup.ID) (topup.Details, error) { re
 
 func (fullBook) RecordAct(context.Context) error { return nil }
 
+func (f fullBook) Actions(context.Context, topup.ID) ([]topup.Action, error) { return f.d.Actions, nil }
+
 func (fullBook) Acts(context.Context, desk.ActFilter) ([]desk.Act, string, error) {
 	return nil, "", nil
 }

@@ -98,8 +98,13 @@ func (s *Server) get(ctx context.Context, in *getInput) (*getOutput, error) {
 		return out, nil
 	}
 	shown := []topup.Order{order.Order}
-	err = s.conclude(ctx, keys.Of(ctx), shown)
-	out.Body.Order = shown[0]
+	if who := keys.Of(ctx); who.SeesAll() {
+		err = s.conclude(ctx, who, shown)
+		out.Body.Order = shown[0]
+		if err == nil {
+			out.Body.Actions, err = s.cfg.Book.Actions(ctx, id)
+		}
+	}
 	return out, err
 }
 

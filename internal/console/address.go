@@ -2,6 +2,7 @@ package console
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -31,6 +32,24 @@ func orderPath(id topup.ID) string { return address(nil, "orders", id) }
 // done leads to an order's page, with the message of an action.
 func done(id topup.ID, what string) string {
 	return address(url.Values{"done": {what}}, "orders", id)
+}
+
+// beside is the address of the page before or after one of a list that names of a query choose.
+func beside(q url.Values, names []string, name, cursor, list string) string {
+	if cursor == "" {
+		return ""
+	}
+	q = kept(q, names)
+	q.Set(name, cursor)
+	return address(q, list)
+}
+
+// ofFilter is how a list is answered: a filter that is wrong stands on its page, and any other fault is one.
+func ofFilter(err error) (status int, wrong string, fault error) {
+	if len(topup.FieldErrors(err)) > 0 {
+		return http.StatusUnprocessableEntity, err.Error(), nil
+	}
+	return http.StatusOK, "", err
 }
 
 // query has the names and values of pairs.

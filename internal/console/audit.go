@@ -7,7 +7,6 @@ import (
 
 	"recarga/internal/csvsafe"
 	"recarga/internal/params"
-	"recarga/topup"
 	"recarga/topup/desk"
 )
 
@@ -47,18 +46,11 @@ func (c *Console) audit(w http.ResponseWriter, r *http.Request, _ operator) erro
 	if err == nil {
 		v.Acts, next, err = c.cfg.Journal.Acts(r.Context(), f)
 	}
-	status := http.StatusOK
-	switch {
-	case len(topup.FieldErrors(err)) > 0:
-		status, v.Wrong = http.StatusUnprocessableEntity, err.Error()
-	case err != nil:
+	status, wrong, err := ofFilter(err)
+	if err != nil {
 		return err
 	}
-	if next != "" {
-		older := kept(q, auditNames)
-		older.Set("cursor", next)
-		v.Next = address(older, "audit")
-	}
+	v.Wrong, v.Next = wrong, beside(q, auditNames, "cursor", next, "audit")
 	c.show(w, r, status, "audit", view{Title: "Audit", Data: v})
 	return nil
 }

@@ -34,6 +34,7 @@ type Journal interface {
 	RecordAct(ctx context.Context) error
 	// Acts are the actions that the audit has.
 	Acts(ctx context.Context, f desk.ActFilter) (acts []desk.Act, next string, err error)
+	Controls(ctx context.Context) (desk.Controls, error)
 	Details(ctx context.Context, id topup.ID) (topup.Details, error)
 	Find(ctx context.Context, caller, name string) ([]topup.Order, error)
 	FindPart(ctx context.Context, part string, limit int) ([]topup.Order, error)
@@ -41,9 +42,11 @@ type Journal interface {
 	PageBefore(ctx context.Context, f search.Filter) (search.Page, error)
 	// Conclude adds to orders that are unknown what the evidence says of them.
 	Conclude(ctx context.Context, orders []topup.Order) error
+	// Actions are what was done to an order and its events.
+	Actions(ctx context.Context, id topup.ID) ([]topup.Action, error)
 	Overview(ctx context.Context, now time.Time, over search.Range) (search.Overview, error)
 	// Unbought are the orders that wait to be bought, by caller and product.
-	Unbought(ctx context.Context) ([]search.Unbought, error)
+	Unbought(ctx context.Context, now time.Time) ([]search.Unbought, error)
 	// CountEvents counts the events that are pending, and those that are exhausted.
 	CountEvents(ctx context.Context) (map[topup.EventState]int64, error)
 	// EndpointsHealth has the endpoints that fail or are disabled.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"recarga/internal/controls"
+	"recarga/internal/journal/search"
 	"recarga/internal/known"
 	"recarga/tasks"
 	"recarga/topup"
@@ -76,29 +78,60 @@ type controlView struct {
 
 // touched is what a pause, its end or a limit acts on.
 type touched struct {
-	// Webhooks: it acts on events, and on no orders.
-	Webhooks bool
-	// Count is how many of them wait, and Amount what the orders buy.
+	// Webhooks: it acts on events, and on no orders. Resumes: it ends a pause of orders.
+	Webhooks, Resumes bool
+	// Count is how many of them wait, and Amount what the orders buy; of an end, those that are bought then.
 	Count  int64
 	Amount topup.Amount
+	// Others are the orders of an ended pause that still wait, for something else.
+	Others int64
 }
 
-// touched reads what waits now that a control is of.
-func (c *Console) touched(r *http.Request, of desk.Control) known.Figure[touched] {
-	return seen(r.Context(), c, "what waits", func() (t touched, err error) {
+// touched reads what waits now that an action on a control touches.
+func (c *Console) touched(r *http.Request, action controlAction, of desk.Control) known.Figure[touched] {
+	ctx := r.Context()
+	return seen(ctx, c, "what waits", func() (t touched, err error) {
 		if of.Kind == desk.PauseWebhooks {
-			events, err := c.cfg.Journal.CountEvents(r.Context())
+			events, err := c.cfg.Journal.CountEvents(ctx)
 			return touched{Webhooks: true, Count: events[topup.EventPending]}, err
 		}
-		all, err := c.cfg.Journal.Unbought(r.Context())
+		t.Resumes = action == resumeControl
+		stays, err := c.staysWithout(ctx, of)
+		if err != nil && t.Resumes {
+			return t, err
+		}
+		all, err := c.cfg.Journal.Unbought(ctx, time.Now())
 		for _, u := range all {
-			if _, paused := (desk.Controls{of}).PurchasePause(u.Caller, u.Product); paused || of.Kind.IsLimit() {
-				t.Count += u.Count
-				t.Amount += u.Amount
+			if _, paused := (desk.Controls{of}).PurchasePause(u.Caller, u.Product); !paused && !of.Kind.IsLimit() {
+				continue
 			}
+			count, amount := u.Count, u.Amount
+			if t.Resumes {
+				if count, amount = u.Ready, u.ReadyAmount; stays(u) {
+					count, amount = 0, 0
+				}
+			}
+			t.Count += count
+			t.Amount += amount
+			t.Others += u.Count - count
 		}
 		return t, err
 	})
+}
+
+// staysWithout reports whether another pause, or an outage, keeps orders from being bought once a pause has ended.
+func (c *Console) staysWithout(ctx context.Context, ended desk.Control) (func(search.Unbought) bool, error) {
+	set, err := c.cfg.Journal.Controls(ctx)
+	now, unread := c.cfg.Purchases.Restrictions(ctx)
+	if err = errors.Join(err, unread); err != nil {
+		return nil, err
+	}
+	others := set.Without(ended.Kind, ended.Name)
+	return func(u search.Unbought) bool {
+		_, paused := others.PurchasePause(u.Caller, u.Product)
+		_, out := now.Outages[topup.OperatorOf(u.Product)]
+		return paused || out
+	}, nil
 }
 
 // What is the action in words.
@@ -145,7 +178,7 @@ func (c *Console) controlPage(w http.ResponseWriter, r *http.Request, _ operator
 	if err != nil {
 		return err
 	}
-	v.Touched = c.touched(r, v.Control)
+	v.Touched = c.touched(r, v.Action, v.Control)
 	c.show(w, r, http.StatusOK, "control", view{Title: v.What(), Data: v})
 	return nil
 }
@@ -210,7 +243,7 @@ func (c *Console) queuePage(w http.ResponseWriter, r *http.Request, _ operator) 
 	if err != nil {
 		return err
 	}
-	v.Touched = c.touched(r, desk.Control{Kind: pauseOf(v.Queue)})
+	v.Touched = c.touched(r, v.Action, desk.Control{Kind: pauseOf(v.Queue)})
 	c.show(w, r, http.StatusOK, "queue", view{Title: title(string(v.Action)) + " " + v.Queue, Data: v})
 	return nil
 }

@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"encoding/csv"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -58,7 +59,7 @@ func TestControlsPages(t *testing.T) {
 	s.placed("QUEUED", luis, time.Now())
 	s.held("DOUBT", luis, time.Now(), time.Second)
 	for question, touches := range map[string]string{
-		"resume?kind=operator&name=MOVISTAR": ">2 <small>orders wait now, of 100 MXN",
+		"resume?kind=operator&name=MOVISTAR": ">2 <small>orders are bought then, of 100 MXN",
 		"pause?kind=operator&name=TELCEL":    ">0 <small>orders wait now", "pause?kind=caller&name=shop": ">2 <small>orders",
 		"pause?kind=caller&name=kiosk": ">0 <small>orders", "pause?kind=purchases": ">2 <small>orders",
 		"limit?kind=rate&value=5/s": ">2 <small>orders wait now", "pause?kind=webhooks": ">1 <small>event waits to be delivered now",
@@ -77,6 +78,37 @@ func TestControlsPages(t *testing.T) {
 	if got := set(); got != nil {
 		t.Errorf("set: %q", got)
 	}
+}
+
+// TestResumeSaysWhatIsBought: of the orders that a pause keeps, those count that nothing else keeps as well.
+func TestResumeSaysWhatIsBought(t *testing.T) {
+	t.Parallel()
+	out := restricted{}
+	s := open(t, func(c *console.Config) { c.Purchases = &out })
+	b := s.enter()
+	now := time.Now()
+	for _, c := range []desk.Control{{Kind: desk.PauseOperator, Name: "MOVISTAR"}, {Kind: desk.PauseCaller, Name: "kiosk"}} {
+		c.Since, c.By, c.Reason = now, "ana", "maintenance"
+		must(t, s.journal.SetControl(t.Context(), c))
+	}
+	for _, id := range []string{"PAUSED", "QUEUED", "HELD", "OUTAGE"} {
+		s.placed(id, ana, now)
+	}
+	s.placedBy("kiosk", "OTHER-PAUSE", ana, now)
+	_, _, err := s.journal.Accept(t.Context(), topup.Request{ID: "LATER", Caller: "shop", Phone: ana, Product: "MOVISTAR_TAE",
+		Amount: topup.Pesos(50), ProcessAt: new(now.Add(time.Hour))}, now)
+	must(t, err)
+	must(t, s.journal.Defer(t.Context(), "PAUSED", 0, topup.WaitPaused, now))
+	must(t, s.journal.Defer(t.Context(), "OUTAGE", 0, topup.WaitOutage, now))
+	_, err = s.journal.HoldBack(t.Context(), "HELD", now)
+	must(t, err)
+	const resume = "/console/controls/resume?kind=operator&name=MOVISTAR"
+	b.get(resume).want(200, ">2 <small>orders are bought then, of 100 MXN", "4 other orders go on waiting")
+	out.now.Outages = map[string]topup.Outage{"MOVISTAR": {Since: now}}
+	b.get(resume).want(200, ">0 <small>orders are bought then, of 0 MXN", "6 other orders go on waiting")
+	out.err = errors.New("no answer")
+	b.get(resume).want(200, "How many wait now is not known")
+	b.get("/console/controls/pause?kind=operator&name=MOVISTAR").want(200, ">6 <small>orders wait now, of 300 MXN")
 }
 
 // TestResumePastTheBook: a queue that was paused with asynq's own tools is resumed here, and that is in the audit.

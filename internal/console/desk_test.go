@@ -161,10 +161,12 @@ func TestAnOrdersEvidence(t *testing.T) {
 	b := s.enter()
 	b.get("/console/orders/GOOD:1").want(200, "https://trace.example/search?id=GOOD%3A1", "/console/events/"+ev.ID,
 		"data-copy>TXN-GOOD:1")
+	b.post("/console/events/"+ev.ID+"/redeliver", "reason", "the shop was down").to("/console/orders/GOOD:1?done=redelivered")
+	b.get("/console/orders/GOOD:1").want(200, "<b>Event sent again</b> by ana: the shop was down")
 	raw := b.get("/console/orders/GOOD:1/json").want(200)
 	var d topup.Details
 	must(t, json.Unmarshal([]byte(raw.body), &d))
-	if d.ID != "GOOD:1" || len(d.Attempts) != 1 || raw.header.Get("Content-Type") != "application/json" {
+	if d.ID != "GOOD:1" || len(d.Attempts) != 1 || len(d.Actions) != 1 || raw.header.Get("Content-Type") != "application/json" {
 		t.Errorf("JSON of %+v", d)
 	}
 	b.get("/console/events/"+ev.ID).want(200, "&#34;distributor_transaction_id&#34;: &#34;GOOD:1&#34;", "HTTP 200", "Send again…")

@@ -39,18 +39,11 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request, _ operator) err
 	if err == nil {
 		v.Events, next, err = c.cfg.Journal.Events(r.Context(), f)
 	}
-	status := http.StatusOK
-	switch {
-	case len(topup.FieldErrors(err)) > 0:
-		status, v.Wrong = http.StatusUnprocessableEntity, err.Error()
-	case err != nil:
+	status, wrong, err := ofFilter(err)
+	if err != nil {
 		return err
 	}
-	if next != "" {
-		older := kept(q, eventNames)
-		older.Set("cursor", next)
-		v.Next = address(older, "events")
-	}
+	v.Wrong, v.Next = wrong, beside(q, eventNames, "cursor", next, "events")
 	c.show(w, r, status, "events", view{Title: "Events", Live: v.Wrong == "", Data: v})
 	return nil
 }

@@ -83,15 +83,10 @@ func pending(events []topup.Event) bool {
 }
 
 func (c *Console) orderView(r *http.Request) (orderView, error) {
-	d, err := c.cfg.Journal.Details(r.Context(), topup.ID(r.PathValue("id")))
+	d, err := c.details(r)
 	if err != nil {
 		return orderView{}, err
 	}
-	shown := []topup.Order{d.Order}
-	if err := c.cfg.Journal.Conclude(r.Context(), shown); err != nil {
-		return orderView{}, err
-	}
-	d.Order = shown[0]
 	v := orderView{Details: d, Facts: factsOf(d.State), Steps: story.In(zoneOf(r), d)}
 	v.CanCancel = d.State == topup.StateQueued || d.State == topup.StateRetrying
 	v.CanResolve = d.State == topup.StateUnknown
@@ -106,6 +101,18 @@ func (c *Console) orderView(r *http.Request) (orderView, error) {
 		}
 	}
 	return v, nil
+}
+
+// details are an order as operators are shown it.
+func (c *Console) details(r *http.Request) (d topup.Details, err error) {
+	if d, err = c.cfg.Journal.Details(r.Context(), topup.ID(r.PathValue("id"))); err != nil {
+		return d, err
+	}
+	shown := []topup.Order{d.Order}
+	err = c.cfg.Journal.Conclude(r.Context(), shown)
+	actions, unread := c.cfg.Journal.Actions(r.Context(), d.ID)
+	d.Order, d.Actions = shown[0], actions
+	return d, errors.Join(err, unread)
 }
 
 func factsOf(s topup.State) topup.StateFacts {
@@ -251,7 +258,7 @@ func (c *Console) hold(release bool) page {
 
 // raw is an order as the API answers it.
 func (c *Console) raw(w http.ResponseWriter, r *http.Request, _ operator) error {
-	d, err := c.cfg.Journal.Details(r.Context(), topup.ID(r.PathValue("id")))
+	d, err := c.details(r)
 	if err != nil {
 		return err
 	}

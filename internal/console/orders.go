@@ -63,19 +63,17 @@ func (c *Console) orders(w http.ResponseWriter, r *http.Request, _ operator) err
 	v := ordersView{Form: c.formOf(q), Chips: chips(q), Filter: kept(q, filterNames)}
 	v.Choose = chosenAction(topup.State(v.Form.State))
 	f, err := c.filterOf(r, q)
-	status := http.StatusOK
 	if err == nil {
 		err = c.list(r.Context(), &v, f, q)
 	}
 	if err == nil {
 		err = c.cfg.Journal.Conclude(r.Context(), v.Orders)
 	}
+	status, wrong, err := ofFilter(err)
 	if err != nil {
-		if len(topup.FieldErrors(err)) == 0 {
-			return err
-		}
-		status, v.Wrong = http.StatusUnprocessableEntity, err.Error()
+		return err
 	}
+	v.Wrong = wrong
 	c.show(w, r, status, "orders", view{Title: "Orders", Live: v.Wrong == "", Data: v})
 	return nil
 }
@@ -98,21 +96,9 @@ func (c *Console) list(ctx context.Context, v *ordersView, f search.Filter, q ur
 		read, f.Cursor = c.cfg.Journal.PageBefore, newer
 	}
 	page, err := read(ctx, f)
-	v.Orders = page.Orders
-	if page.Older != "" {
-		v.Next = address(beside(q, "cursor", page.Older), "orders")
-	}
-	if page.Newer != "" {
-		v.Newer = address(beside(q, "newer", page.Newer), "orders")
-	}
+	v.Orders, v.Next = page.Orders, beside(q, filterNames, "cursor", page.Older, "orders")
+	v.Newer = beside(q, filterNames, "newer", page.Newer, "orders")
 	return err
-}
-
-// beside is the query of the page before or after one of what a query chooses.
-func beside(q url.Values, name, cursor string) url.Values {
-	q = kept(q, filterNames)
-	q.Set(name, cursor)
-	return q
 }
 
 // suggest answers the ids that a text may become, for who is typing.

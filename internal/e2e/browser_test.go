@@ -71,6 +71,7 @@ func TestConsoleInABrowser(t *testing.T) {
 			b.do("balance", chromedp.WaitVisible(".big")) // comes by itself: the page is live
 			b.picture("overview")
 			b.do("list", chromedp.Navigate(b.url+"/console/orders"), chromedp.WaitVisible("table"))
+			b.foldedFilter(look.name == "telephone")
 			b.picture("search")
 			b.do("slash", input.DispatchKeyEvent(input.KeyDown).WithKey("/").WithText("/"),
 				chromedp.Poll(`document.activeElement.id === "q"`, nil))
@@ -93,6 +94,29 @@ func TestConsoleInABrowser(t *testing.T) {
 			b.sees("topups")
 		})
 	}
+}
+
+// foldedFilter: on a telephone the filter of a list is folded, so that an amount is in the first screen, and opens by
+// keyboard; on a desk it is always open.
+func (b *browser) foldedFilter(telephone bool) {
+	b.t.Helper()
+	shown := func() (filter, money bool) {
+		b.do("look", chromedp.Evaluate(`document.querySelector("input[name=phone]").checkVisibility({ contentVisibilityAuto: true,
+			visibilityProperty: true }) && document.querySelector("input[name=phone]").getBoundingClientRect().height > 0`, &filter),
+			chromedp.Evaluate(`document.querySelector("td.money").getBoundingClientRect().bottom < innerHeight`, &money))
+		return filter, money
+	}
+	if filter, money := shown(); filter == telephone || !money {
+		b.t.Errorf("the filter is open: %v; an amount is in the first screen: %v", filter, money)
+	}
+	if !telephone {
+		return
+	}
+	b.do("unfold", press(".folded > summary"))
+	if filter, _ := shown(); !filter {
+		b.t.Error("the filter stays folded")
+	}
+	b.do("fold", press(".folded > summary"))
 }
 
 // anHour is what a picture needs: an hour of orders, in a book that nobody has open yet.

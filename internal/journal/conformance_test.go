@@ -78,6 +78,7 @@ func conformance(t *testing.T, open func(testing.TB) store) {
 		{"callers", testCallers},
 		{"operators", testOperators},
 		{"what people did", testActsAreWritten},
+		{"what was done to an order", testActionsOfAnOrder},
 		{"the audit is only added to", testAuditIsOnlyAddedTo},
 		{"pauses and limits", testControls},
 		{"what is paused", testPausedBegins},

@@ -1,12 +1,15 @@
 package journal_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"recarga/internal/audit"
 	"recarga/topup"
@@ -68,6 +71,37 @@ func testActsAreWritten(t *testing.T, s store) {
 	}
 	if on := listed(desk.ActFilter{On: "MANY-7"}); len(on) != 1 || on[0].By != "luis" || on[0].Count != 40 {
 		t.Errorf("%+v", on)
+	}
+}
+
+// testActionsOfAnOrder: what was done to it and to its events, the oldest first, and nothing of another of that name.
+func testActionsOfAnOrder(t *testing.T, s store) {
+	act := func(action string) context.Context {
+		return audit.Because(audit.With(t.Context(), desk.Act{By: "ana", Role: "operator", Via: desk.ViaCLI,
+			Action: action}), "because")
+	}
+	o := s.accept(t, "shop")
+	must(t, s.RecordAct(audit.On(act("changeCaller"), "shop")))
+	_, err := s.HoldBack(act("holdTopup"), o.ID, noon)
+	must(t, err)
+	_, err = s.LetGo(act("releaseTopup"), o.ID, noon)
+	must(t, err)
+	_, ev, err := s.Cancel(act("cancelTopup"), o.ID, "", noon)
+	must(t, err)
+	must(t, s.RedeliverWithin(act("redeliverEvent"), *ev, 0, noon))
+	got, err := s.Actions(t.Context(), o.ID)
+	must(t, err)
+	var want []topup.Action
+	for i, action := range []string{"holdTopup", "releaseTopup", "cancelTopup", "redeliverEvent"} {
+		want = append(want, topup.Action{By: "ana", Role: "operator", Via: desk.ViaCLI, Action: action, On: "shop",
+			Reason: "because"})
+		if i < len(got) && time.Since(got[i].At) < time.Hour {
+			want[i].At = got[i].At
+		}
+	}
+	want[3].On = topup.NullString(ev.ID)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

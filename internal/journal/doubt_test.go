@@ -94,7 +94,7 @@ func TestNothingIsConfirmedWithoutTheStandby(t *testing.T) {
 }
 
 // reads are the methods that confirm nothing: what they return may be taken back by a failover.
-var reads = strings.Fields(`Acts Around Balance BalanceChangesSince BalancesSince BulkAction BulkPage Bulks
+var reads = strings.Fields(`Actions Acts Around Balance BalanceChangesSince BalancesSince BulkAction BulkPage Bulks
 BulkStarter OpenBulks Released Caller CallerByKey Callers CheckArchive Close Controls CountByState CountEvents
 CountLeaving Details DisabledEndpoints Disputed Due DueEvents Conclude Conclusion EndpointHealth EndpointsHealth
 Events Export FailingEndpoints Feed FeedEnds Find FindPart Held Waiting WaitingByPriority List OldestUndelivered

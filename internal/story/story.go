@@ -66,6 +66,14 @@ func In(zone *time.Location, d topup.Details) []Step {
 				Text: decided(c.EndedBy, c.Reason)})
 		}
 	}
+	for _, a := range d.Actions {
+		if s, ok := actionStep(a); ok {
+			if s.At.Before(d.CreatedAt) { // the request that placed it
+				s.At = d.CreatedAt
+			}
+			steps = append(steps, s)
+		}
+	}
 	for _, ev := range d.Events {
 		steps = append(steps, eventSteps(zone, ev, d.UpdatedAt)...)
 	}
@@ -86,6 +94,23 @@ func StateKind(s topup.State) string {
 	return cmp.Or(map[topup.State]string{
 		topup.StateSucceeded: "good", topup.StateUnknown: "doubt", topup.StateFailed: "bad", topup.StateCanceled: "plain",
 	}[s], "open")
+}
+
+// actionStep is what somebody did; ok is false where the order has a step of its own for it.
+func actionStep(a topup.Action) (s Step, ok bool) {
+	title, known := map[string]string{
+		"placeTopup": "Placed for the caller", "placeTopups": "Placed for the caller", "holdTopup": "Held back",
+		"releaseTopup": "Released", "cancelTopup": "Canceled", "redeliverEvent": "Event sent again",
+		"redeliverEvents": "Event sent again", "resolveTopup": "", "correctTopup": "", "endDispute": "", "reconcile": "",
+	}[a.Action]
+	if !known {
+		title = a.Action
+	}
+	s = Step{At: a.At, Kind: "plain", Title: title, Text: strings.TrimSuffix(decided(a.By, string(a.Reason)), ": ")}
+	if strings.HasPrefix(a.Action, "redeliver") {
+		s.Lines = []string{"event " + string(a.On)}
+	}
+	return s, title != ""
 }
 
 // decided is empty with a caller's key, which is not shown who decided.

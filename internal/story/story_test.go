@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"recarga/topup"
 )
 
@@ -49,6 +51,36 @@ func TestOf(t *testing.T) {
 		if steps[1].Took != time.Second || steps[3].Took != 7*time.Millisecond || steps[2].Event != "EV" {
 			t.Errorf("times or the event are wrong: %+v", steps)
 		}
+	}
+}
+
+// TestOfActions: the life of an order says who did what to it, once each; what the order has a record of is not said
+// again.
+func TestOfActions(t *testing.T) {
+	at := func(second int) time.Time { return time.Unix(int64(second), 0) }
+	steps := Of(topup.Details{
+		Order:       topup.Order{Caller: "shop", State: topup.StateCanceled, CreatedAt: at(2)},
+		Resolutions: []topup.Resolution{{At: at(4), Outcome: topup.ResolvedResend, By: "ana", Reason: "not charged"}},
+		Actions: []topup.Action{
+			{At: at(1), By: "ana", Action: "placeTopup"},
+			{At: at(3), By: "ana", Action: "holdTopup", Reason: "a wrong number"},
+			{At: at(4), By: "ana", Action: "resolveTopup", Reason: "not charged"},
+			{At: at(5), By: "shop", Action: "cancelTopup"},
+			{At: at(6), By: "luis", Action: "redeliverEvent", On: "EV", Reason: "the shop was down"},
+			{At: at(7), By: "luis", Action: "somethingNew"},
+		},
+	})
+	want := [][]string{
+		{"Accepted", "from shop"}, {"Placed for the caller", "by ana"}, {"Held back", "by ana: a wrong number"},
+		{"Resolved as resend", "by ana: not charged"}, {"Canceled", "by shop"},
+		{"Event sent again", "by luis: the shop was down", "event EV"}, {"somethingNew", "by luis"},
+	}
+	var got [][]string
+	for _, s := range steps {
+		got = append(got, append([]string{s.Title, s.Text}, s.Lines...))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

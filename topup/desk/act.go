@@ -52,6 +52,9 @@ const (
 // Vias are all of them.
 func Vias() []string { return []string{ViaAPI, ViaConsole, ViaCLI, ViaLocal} }
 
+// MostOnOrder is how many of an order's actions are shown with it: the latest ones. The audit has all of them.
+const MostOnOrder = 200
+
 // ActFilter chooses actions; the zero value chooses all of them.
 type ActFilter struct {
 	// ID chooses one action, of which each thing that it changed is listed by itself; empty: the actions are listed.

@@ -146,6 +146,11 @@ func (all Controls) PurchasePause(caller, product string) (pause Control, ok boo
 	return pause, false
 }
 
+// Without are the others.
+func (all Controls) Without(kind ControlKind, name topup.NullString) Controls {
+	return slices.DeleteFunc(slices.Clone(all), func(c Control) bool { return c.Kind == kind && c.Name == name })
+}
+
 // PausesPurchases reports whether any order is kept from being bought.
 func (all Controls) PausesPurchases() bool {
 	for _, c := range all {

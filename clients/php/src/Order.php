@@ -77,7 +77,7 @@ final class Order
         /**
          * Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its
          * operator fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused
-         * its purchase); null when it does not.
+         * its purchase), `operator` (somebody holds it back); null when it does not.
          * @var 'turn'|'pace'|'outage'|'balance'|'login'|'paused'|'operator'|null
          */
         public readonly ?string $waits_for,

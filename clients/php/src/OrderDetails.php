@@ -87,10 +87,16 @@ final class OrderDetails
         /**
          * Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its
          * operator fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused
-         * its purchase); null when it does not.
+         * its purchase), `operator` (somebody holds it back); null when it does not.
          * @var 'turn'|'pace'|'outage'|'balance'|'login'|'paused'|'operator'|null
          */
         public readonly ?string $waits_for,
+        /**
+         * What people and programs did to the order and its events, the oldest first, the latest 200 at most; the
+         * audit has all. For operators' keys; absent where nothing was done.
+         * @var list<Action>|null
+         */
+        public readonly ?array $actions = null,
         public readonly ?Conclusion $conclusion = null,
         /**
          * The changes of a final state that was wrong; absent where there are none.
@@ -151,6 +157,7 @@ final class OrderDetails
             transaction_id: $json['transaction_id'] ?? null,
             updated_at: $json['updated_at'] ?? null,
             waits_for: $json['waits_for'] ?? null,
+            actions: isset($json['actions']) ? array_map([Action::class, 'fromArray'], $json['actions']) : null,
             conclusion: isset($json['conclusion']) ? Conclusion::fromArray($json['conclusion']) : null,
             corrections: isset($json['corrections']) ? array_map([Correction::class, 'fromArray'], $json['corrections']) : null,
             disputed_at: $json['disputed_at'] ?? null,

@@ -11,6 +11,25 @@ from decimal import Decimal
 from typing import Any, Dict, List, Literal, Optional, TypedDict, Union
 
 
+class Action(TypedDict):
+    # What was done: the id of an operation.
+    action: str
+    # When it began.
+    at: str
+    # Who did it: the name of an operator, or of a caller.
+    by: str
+    # What it was changed to; of an action on many also that action's id; null where the action says it all.
+    detail: Optional[str]
+    # The id of the order, or of its event.
+    on: Optional[str]
+    # Why; null where nobody was asked.
+    reason: Optional[str]
+    # That of the key, or `local` for a command on the machine of the book.
+    role: str
+    # `api`, `console`, `cli` (a command that talks to the API) or `local`.
+    via: str
+
+
 class _Attempt(TypedDict):
     # Why the outcome does not follow from a response code. A caller sees one sentence for each outcome.
     error: Optional[str]
@@ -149,8 +168,8 @@ class _Order(TypedDict):
     # When it changed last.
     updated_at: str
     # Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator
-    # fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase);
-    # null when it does not.
+    # fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase),
+    # `operator` (somebody holds it back); null when it does not.
     waits_for: Optional[Literal["turn", "pace", "outage", "balance", "login", "paused", "operator"]]
 
 
@@ -219,12 +238,15 @@ class _OrderDetails(TypedDict):
     # When it changed last.
     updated_at: str
     # Why it waits: `turn` (bulk orders share what is left), `pace` (the distributor's limit), `outage` (its operator
-    # fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase);
-    # null when it does not.
+    # fails), `balance`, `login` (the distributor refuses our credentials), `paused` (somebody has paused its purchase),
+    # `operator` (somebody holds it back); null when it does not.
     waits_for: Optional[Literal["turn", "pace", "outage", "balance", "login", "paused", "operator"]]
 
 
 class OrderDetails(_OrderDetails, total=False):
+    # What people and programs did to the order and its events, the oldest first, the latest 200 at most; the audit has
+    # all. For operators' keys; absent where nothing was done.
+    actions: List[Action]
     conclusion: Conclusion
     # The changes of a final state that was wrong; absent where there are none.
     corrections: List[Correction]

@@ -10,6 +10,7 @@ import (
 
 	"recarga/internal/yamlfile"
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 //go:embed texts.yaml
@@ -45,7 +46,7 @@ func tagOf(operation string) string {
 // filler puts into a text what depends on the program and on its catalogue.
 func filler(catalog topup.Catalog) *strings.Replacer {
 	return strings.NewReplacer("{states}", states(), "{prices}", prices(catalog), "{metadata}",
-		strconv.Itoa(topup.MaxMetadata))
+		strconv.Itoa(topup.MaxMetadata), "{actions}", strconv.Itoa(desk.MostOnOrder))
 }
 
 func states() string {

@@ -31,15 +31,18 @@ type Unbought struct {
 	// Count is how many they are, and Amount what they buy together.
 	Count  int64
 	Amount topup.Amount
+	// Ready is how many of them are due and wait for nothing but perhaps a pause, and ReadyAmount what these buy.
+	Ready       int64
+	ReadyAmount topup.Amount
 }
 
 // Unbought are all orders that wait to be bought, those that are scheduled as well. It reads the orders that are not
 // final, and no others.
-func (r *Reader) Unbought(ctx context.Context) ([]Unbought, error) {
+func (r *Reader) Unbought(ctx context.Context, now time.Time) ([]Unbought, error) {
 	return tables.List(ctx, r.db, func(row tables.Scanner) (u Unbought, err error) {
-		err = row.Scan(&u.Caller, &u.Product, &u.Count, &u.Amount)
+		err = row.Scan(&u.Caller, &u.Product, &u.Count, &u.Amount, &u.Ready, &u.ReadyAmount)
 		return u, err
-	}, sqls.Get("unbought"))
+	}, sqls.Get("unbought"), now.UnixMicro())
 }
 
 // OldestUnknown is since when the order is held that has been held as unknown for longest; zero when

@@ -60,6 +60,19 @@ func (r *Reader) Conclude(ctx context.Context, orders []topup.Order) error {
 	return nil
 }
 
+// concludeAll is Conclude of orders with their parts.
+func (r *Reader) concludeAll(ctx context.Context, all []topup.Details) error {
+	orders := make([]topup.Order, len(all))
+	for i, d := range all {
+		orders[i] = d.Order
+	}
+	err := r.Conclude(ctx, orders)
+	for i, o := range orders {
+		all[i].Order = o
+	}
+	return err
+}
+
 // Conclusion is what the evidence says of an order; nil unless it is unknown.
 func (r *Reader) Conclusion(ctx context.Context, d topup.Details) (*topup.Conclusion, error) {
 	if d.State != topup.StateUnknown {

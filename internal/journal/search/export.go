@@ -22,7 +22,7 @@ type Parts struct {
 }
 
 // Export returns the orders that the filter chooses, the oldest first, with the parts that are asked for;
-// the filter's Limit and Cursor do not count. It reads pages, each as it is at that moment: nothing is
+// the filter's Limit and Cursor do not count. Of each that is unknown it has what the evidence says. It reads pages, each as it is at that moment: nothing is
 // held open in between, however slow whoever reads them is. Those of the archive come before the others. An error is
 // the last that comes.
 func (r *Reader) Export(ctx context.Context, f Filter, parts Parts) iter.Seq2[topup.Details, error] {
@@ -39,6 +39,10 @@ func (r *Reader) Export(ctx context.Context, f Filter, parts Parts) iter.Seq2[to
 			// What left since the page before was there when the pages up to it were read: only what is
 			// behind them is missing.
 			if left.UpTo = newest; left.After < newest && !r.exportLeft(ctx, f, parts, after, left, yield) {
+				return
+			}
+			if err := r.concludeAll(ctx, page); err != nil {
+				yield(topup.Details{}, fmt.Errorf("export: %w", err))
 				return
 			}
 			for _, one := range page {

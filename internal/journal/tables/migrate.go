@@ -18,7 +18,9 @@ import (
 	"github.com/pressly/goose/v3/database"
 	"github.com/pressly/goose/v3/lock"
 
+	"recarga/internal/audit"
 	"recarga/internal/journal/commit"
+	"recarga/topup"
 )
 
 //go:embed migrations
@@ -178,14 +180,20 @@ func store(e *commit.Engine) (database.Store, error) {
 		dialect = database.DialectPostgres
 	}
 	versions, err := database.NewStore(dialect, goose.DefaultTablename)
-	return once{versions}, err
+	return once{versions, Migrations(e.Name)}, err
 }
 
 // once refuses a migration that another process has done meanwhile, in its own transaction, which then undoes it. In
 // SQLite no lock keeps two processes from beginning the same one.
-type once struct{ database.Store }
+type once struct {
+	database.Store
+	known []Migration
+}
 
-// Insert writes down that a migration has been done.
+// audited is the migration that makes the audit: what was done before it is not there.
+const audited = 29
+
+// Insert writes down that a migration has been done, and who did it where somebody acts (audit.Of).
 func (o once) Insert(ctx context.Context, tx database.DBTxConn, made database.InsertRequest) error {
 	switch _, err := o.GetMigration(ctx, tx, made.Version); {
 	case err == nil:
@@ -193,7 +201,19 @@ func (o once) Insert(ctx context.Context, tx database.DBTxConn, made database.In
 	case !errors.Is(err, database.ErrVersionNotFound):
 		return err
 	}
-	return o.Store.Insert(ctx, tx, made)
+	err := o.Store.Insert(ctx, tx, made)
+	act, somebody := audit.Of(ctx)
+	if err != nil || !somebody || made.Version < audited {
+		return err
+	}
+	for _, m := range o.known {
+		if m.Version == made.Version {
+			act.On = topup.NullString(m.Name)
+		}
+	}
+	s := written(act)
+	_, err = tx.ExecContext(ctx, s.Query, s.Args...)
+	return err
 }
 
 // considerate bounds how long a migration waits for a table that a long read holds: purchases wait behind it.

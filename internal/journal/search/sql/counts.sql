@@ -12,8 +12,12 @@ SELECT caller, COUNT(*) FROM orders WHERE finished_at IS NULL GROUP BY caller
 
 -- Only the orders that are open are read, by their index.
 -- name: unbought
-SELECT caller, product, COUNT(*), CAST(SUM(amount) AS BIGINT) FROM orders
-WHERE finished_at IS NULL AND (state = 'queued' OR state = 'retrying')
+SELECT caller, product, COUNT(*), CAST(SUM(amount) AS BIGINT), COUNT(ready), COALESCE(CAST(SUM(ready) AS BIGINT), 0)
+FROM (
+    SELECT caller, product, amount, CASE WHEN waits_for IN ('', 'paused') AND COALESCE(next_attempt_at, process_at, 0) <= $1
+        THEN amount END AS ready
+    FROM orders WHERE finished_at IS NULL AND (state = 'queued' OR state = 'retrying')
+) waiting
 GROUP BY caller, product
 
 -- name: oldest_unknown

@@ -22,9 +22,9 @@ type Parts struct {
 }
 
 // Export returns the orders that the filter chooses, the oldest first, with the parts that are asked for;
-// the filter's Limit and Cursor do not count. Of each that is unknown it has what the evidence says. It reads pages, each as it is at that moment: nothing is
-// held open in between, however slow whoever reads them is. Those of the archive come before the others. An error is
-// the last that comes.
+// the filter's Limit and Cursor do not count. Of each that is unknown it has what the evidence says. It reads pages,
+// each as it is at that moment: nothing is held open in between, however slow whoever reads them is. Those of the
+// archive come before the others. An error is the last that comes.
 func (r *Reader) Export(ctx context.Context, f Filter, parts Parts) iter.Seq2[topup.Details, error] {
 	return func(yield func(topup.Details, error) bool) {
 		var after tables.Place

@@ -12,8 +12,8 @@ var (
 	ErrArchived = errors.New("the order is archived: it can be read, and not changed")
 )
 
-// Action is what a person or a program did to an order, or to an event of it (On), as the audit has it (desk.Act). It is
-// for the operator alone.
+// Action is what a person or a program did to an order, or to an event of it (On), as the audit has it (desk.Act). It
+// is for the operator alone.
 type Action struct {
 	At     time.Time  `json:"at"`
 	By     string     `json:"by"`

@@ -153,7 +153,9 @@ func measure(ctx context.Context, cfg Config, c runner) (all readings, err error
 }
 
 // runs starts the contender, has it take some steps, and ends it.
-func (r runner) runs(ctx context.Context, cfg Config, got readings, steps ...func(*load, context.Context) error) error {
+func (r runner) runs(
+	ctx context.Context, cfg Config, got readings, steps ...func(*load, context.Context) error,
+) error {
 	w, err := newWorld(ctx)
 	if err != nil {
 		return err

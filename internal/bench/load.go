@@ -285,8 +285,8 @@ func (l *load) scheduled(ctx context.Context) error {
 	return nil
 }
 
-// inFlight has as many purchases under way as there may be, four times over, at a vendor that takes its time. It counts
-// those in the middle: before them the line fills, and behind them it empties.
+// inFlight has as many purchases under way as there may be, four times over, at a vendor that takes its time. It
+// counts those in the middle: before them the line fills, and behind them it empties.
 func (l *load) inFlight(ctx context.Context) error {
 	n := l.cfg.InFlight
 	before, _ := l.contender.memory()

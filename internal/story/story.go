@@ -40,20 +40,7 @@ func In(zone *time.Location, d topup.Details) []Step {
 		steps = append(steps, attemptStep(a))
 	}
 	for _, r := range d.Resolutions {
-		s := Step{At: r.At, Kind: "plain", Title: "Resolved as " + string(r.Outcome), Text: decided(r.By, r.Reason)}
-		switch r.Outcome {
-		case topup.ResolvedHeld:
-			s.Kind, s.Title = "doubt", "Held, and not sent again"
-		case topup.ResolvedRestored:
-			s.Title = "Taken as charged from a statement, after a restore"
-			if d.Product == "" {
-				s.Lines = []string{"its product is not known until its caller places it again: the statement does not say it"}
-			}
-		}
-		if r.Forced {
-			s.Lines = append(s.Lines, "forced: a worker might still have been acting on it")
-		}
-		steps = append(steps, s)
+		steps = append(steps, resolutionStep(d, r))
 	}
 	for _, c := range d.Corrections {
 		steps = append(steps, Step{At: c.At, Kind: "plain", Title: "Corrected to " + string(c.Outcome),
@@ -94,6 +81,23 @@ func StateKind(s topup.State) string {
 	return cmp.Or(map[topup.State]string{
 		topup.StateSucceeded: "good", topup.StateUnknown: "doubt", topup.StateFailed: "bad", topup.StateCanceled: "plain",
 	}[s], "open")
+}
+
+func resolutionStep(d topup.Details, r topup.Resolution) Step {
+	s := Step{At: r.At, Kind: "plain", Title: "Resolved as " + string(r.Outcome), Text: decided(r.By, r.Reason)}
+	switch r.Outcome {
+	case topup.ResolvedHeld:
+		s.Kind, s.Title = "doubt", "Held, and not sent again"
+	case topup.ResolvedRestored:
+		s.Title = "Taken as charged from a statement, after a restore"
+		if d.Product == "" {
+			s.Lines = []string{"its product is not known until its caller places it again: the statement does not say it"}
+		}
+	}
+	if r.Forced {
+		s.Lines = append(s.Lines, "forced: a worker might still have been acting on it")
+	}
+	return s
 }
 
 // actionStep is what somebody did; ok is false where the order has a step of its own for it.

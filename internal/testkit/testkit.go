@@ -28,8 +28,8 @@ func Eventually(tb testing.TB, timeout time.Duration, cond func() bool, msg stri
 	}
 }
 
-// Dwindles waits until nothing is left, for as long as ever less is: a busy machine may take what time it needs. It fails
-// the test with msg when nothing has become less for Patience.
+// Dwindles waits until nothing is left, for as long as ever less is: a busy machine may take what time it needs. It
+// fails the test with msg when nothing has become less for Patience.
 func Dwindles(tb testing.TB, left func() int, msg string, args ...any) {
 	tb.Helper()
 	for least := left(); least > 0; {

@@ -88,8 +88,8 @@ func (d *Desk) Acts(ctx context.Context, f desk.ActFilter) (acts []desk.Act, nex
 	return acts, next, err
 }
 
-// Actions are the latest desk.MostOnOrder that were done to an order or to its events, the oldest first. They stay when
-// the order is archived.
+// Actions are the latest desk.MostOnOrder that were done to an order or to its events, the oldest first. They stay
+// when the order is archived.
 func (d *Desk) Actions(ctx context.Context, id topup.ID) ([]topup.Action, error) {
 	return tables.List(ctx, d.db, func(row tables.Scanner) (a topup.Action, err error) {
 		err = row.Scan(tables.Time(&a.At), &a.By, &a.Role, &a.Via, &a.Action, &a.On, &a.Detail, &a.Reason)

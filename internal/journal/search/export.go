@@ -41,10 +41,6 @@ func (r *Reader) Export(ctx context.Context, f Filter, parts Parts) iter.Seq2[to
 			if left.UpTo = newest; left.After < newest && !r.exportLeft(ctx, f, parts, after, left, yield) {
 				return
 			}
-			if err := r.concludeAll(ctx, page); err != nil {
-				yield(topup.Details{}, fmt.Errorf("export: %w", err))
-				return
-			}
 			for _, one := range page {
 				if !yield(one, nil) {
 					return
@@ -58,7 +54,8 @@ func (r *Reader) Export(ctx context.Context, f Filter, parts Parts) iter.Seq2[to
 	}
 }
 
-// exportPage reads a page, where the next one begins, and the newest member of the archive, all of one moment.
+// exportPage reads a page, where the next one begins, and the newest member of the archive, all of one moment. What the
+// evidence says of the page is read after it.
 func (r *Reader) exportPage(
 	ctx context.Context, f Filter, parts Parts, after tables.Place,
 ) (page []topup.Details, next tables.Place, newest int64, err error) {
@@ -76,6 +73,9 @@ func (r *Reader) exportPage(
 		page, err = r.db.DetailsOf(ctx, t, records, parts.Attempts, parts.Events)
 		return err
 	})
+	if err == nil {
+		err = r.concludeAll(ctx, page)
+	}
 	return page, next, newest, err
 }
 

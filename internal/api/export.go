@@ -84,6 +84,7 @@ func (s *Server) parseExport(
 		err = errors.Join(err, &topup.FieldError{Field: "format", Value: e.format,
 			Allowed: "ndjson with attempts or events"})
 	}
+	e.parts.Conclusions = true // exports are for operators
 	if e.filter.Until.IsZero() {
 		e.filter.Until = now
 	}

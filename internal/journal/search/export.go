@@ -19,12 +19,15 @@ const exportPage = 500
 type Parts struct {
 	// Attempts come with what people decided of the order.
 	Attempts, Events bool
+	// Conclusions are what the evidence says of those that are unknown, read after their page. They show other orders:
+	// they are for the operator.
+	Conclusions bool
 }
 
 // Export returns the orders that the filter chooses, the oldest first, with the parts that are asked for;
-// the filter's Limit and Cursor do not count. Of each that is unknown it has what the evidence says. It reads pages,
-// each as it is at that moment: nothing is held open in between, however slow whoever reads them is. Those of the
-// archive come before the others. An error is the last that comes.
+// the filter's Limit and Cursor do not count. It reads pages, each as it is at that moment: nothing is
+// held open in between, however slow whoever reads them is. Those of the archive come before the others. An error is
+// the last that comes.
 func (r *Reader) Export(ctx context.Context, f Filter, parts Parts) iter.Seq2[topup.Details, error] {
 	return func(yield func(topup.Details, error) bool) {
 		var after tables.Place
@@ -54,8 +57,7 @@ func (r *Reader) Export(ctx context.Context, f Filter, parts Parts) iter.Seq2[to
 	}
 }
 
-// exportPage reads a page, where the next one begins, and the newest member of the archive, all of one moment. What the
-// evidence says of the page is read after it.
+// exportPage reads a page, where the next one begins, and the newest member of the archive, all of one moment.
 func (r *Reader) exportPage(
 	ctx context.Context, f Filter, parts Parts, after tables.Place,
 ) (page []topup.Details, next tables.Place, newest int64, err error) {
@@ -73,7 +75,7 @@ func (r *Reader) exportPage(
 		page, err = r.db.DetailsOf(ctx, t, records, parts.Attempts, parts.Events)
 		return err
 	})
-	if err == nil {
+	if err == nil && parts.Conclusions {
 		err = r.concludeAll(ctx, page)
 	}
 	return page, next, newest, err

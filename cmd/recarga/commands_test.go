@@ -31,7 +31,7 @@ import (
 	"recarga/topup"
 )
 
-const waiting = 30 * time.Second
+const waiting = testkit.Patience
 
 // screen is what a program has written so far.
 type screen struct {

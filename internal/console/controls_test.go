@@ -44,6 +44,7 @@ func TestControlsPages(t *testing.T) {
 	if got := set(); got != nil {
 		t.Errorf("set: %q", got)
 	}
+	s.held("DOUBT", luis, time.Now(), time.Second)
 	b.post(pause, "kind", "operator", "name", "MOVISTAR", "reason", "maintenance").to("/console/controls")
 	b.post(limit, "kind", "rate", "value", "100/m", "reason", "asked").to("/console/controls")
 	want := []string{"operator MOVISTAR, , ana, maintenance", "rate, 100/m, ana, asked"}
@@ -57,7 +58,6 @@ func TestControlsPages(t *testing.T) {
 		`Purchases <span class="badge bad">deferred<`)
 	// Each asks with what it touches: what waits now, whatever it waits for.
 	s.placed("QUEUED", luis, time.Now())
-	s.held("DOUBT", luis, time.Now(), time.Second)
 	for question, touches := range map[string]string{
 		"resume?kind=operator&name=MOVISTAR": ">2 <small>orders are bought then, of 100 MXN",
 		"pause?kind=operator&name=TELCEL":    ">0 <small>orders wait now", "pause?kind=caller&name=shop": ">2 <small>orders",

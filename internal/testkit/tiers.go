@@ -13,8 +13,12 @@ const Patience = 2 * time.Minute
 // Hung fires when a wait hangs.
 func Hung() <-chan time.Time { return time.After(Patience) }
 
-// Proving reports whether `make prove` runs, which has the time for everything: RECARGA_PROVE=1.
-func Proving() bool { return os.Getenv("RECARGA_PROVE") == "1" }
+// Proving reports whether `make prove` runs, which has the time for everything: RECARGA_PROVE=1, or bounded.
+func Proving() bool { return os.Getenv("RECARGA_PROVE") != "" }
+
+// Bounded reports whether `make prove` has less time: RECARGA_PROVE=bounded. What takes longest then tries a share of
+// its cases, other ones each time.
+func Bounded() bool { return os.Getenv("RECARGA_PROVE") == "bounded" }
 
 // Times is how often a test repeats what finds more the more often it is repeated: few times in `make test`, many
 // times in `make prove`.

@@ -42,13 +42,10 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// purchaseTimeout and slack are what a life waits for that died in a purchase.
-var purchaseTimeout, slack = unhurried(500), unhurried(500)
-
-// unhurried is milliseconds, four times as many in make test: there a busy machine must not make a purchase too late.
-func unhurried(n int) time.Duration { return time.Duration(testkit.Times(4*n, n)) * time.Millisecond }
-
 const (
+	// purchaseTimeout and slack are what a life waits for that died in a purchase. On a busy machine an undisturbed one
+	// must not be too late.
+	purchaseTimeout, slack = 2 * time.Second, 2 * time.Second
 	// afterFault is how long a process that was only disturbed may go on before it is started again.
 	afterFault = 300 * time.Millisecond
 	patience   = testkit.Patience

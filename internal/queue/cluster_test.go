@@ -83,10 +83,16 @@ func TestNothingIsSentTwice(t *testing.T) {
 		}
 		return moving
 	})
-	pipe := open(t, "redis-cluster://"+cluster.Addr()).Redis().Pipeline()
+	client := open(t, "redis-cluster://"+cluster.Addr()).Redis()
+	pipe := client.Pipeline()
 	first, second := pipe.Set(t.Context(), "moving", "1", 0), pipe.Incr(t.Context(), "stays")
 	_, _ = pipe.Exec(t.Context()) // each has an error of its own
 	if first.Err() == nil || second.Err() != nil || second.Val() != 1 {
 		t.Errorf("%v, %v: want an error, and one run of what stays", first, second)
+	}
+	tx := client.TxPipeline()
+	second = tx.Incr(t.Context(), "stays")
+	if _, err := tx.Exec(t.Context()); err != nil || second.Val() != 2 {
+		t.Errorf("a transaction: %v, %v", second, err)
 	}
 }

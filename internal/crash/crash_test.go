@@ -549,7 +549,7 @@ func onSQLite(tb testing.TB) servers {
 }
 
 func onPostgres(tb testing.TB) servers {
-	url := journaltest.Postgres(tb).URL()
+	url := journaltest.Postgres(tb).URL() + "&connect_timeout=120" // all lives connect at once
 	ctx := context.Background()
 	return servers{redis: testkit.Redis(tb), kinds: ofJournal, empty: func() (string, error) {
 		conn, err := pgx.Connect(ctx, url)

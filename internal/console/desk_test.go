@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/net/html"
+
 	"recarga/internal/callers"
 	"recarga/internal/console"
 	"recarga/topup"
@@ -216,7 +218,8 @@ func TestCallersAreManaged(t *testing.T) {
 	b.post(at+"/limits", "max_open", "many").want(http.StatusUnprocessableEntity, "max_open")
 	b.get(at).want(200, "S-", "5/s")
 	b.post(at+"/endpoints", "endpoint", "crm", "url", "http://crm.example/", "event_types[]", "topup.failed").to(done)
-	b.get(at).want(200, "Endpoint crm", "topup.failed")
+	folded(t, b.get(at).want(200, "Endpoint crm", "topup.failed").body, at+"/disable", at+"/endpoints/crm/disable",
+		at+"/endpoints/crm/remove")
 	b.post(at + "/endpoints/crm/disable").to(at + "?done=disabled")
 	b.get(at).want(200, topup.DisabledByOperator)
 	b.post(at + "/endpoints/crm/enable").to(at + "?done=enabled")
@@ -282,6 +285,28 @@ func TestPagesFollow(t *testing.T) {
 		}
 		if messages > 1 {
 			t.Errorf("%d messages more", messages)
+		}
+	}
+}
+
+// folded checks that the forms of these actions are on the page, each behind a click that says what it does: one that
+// goes astray stops nobody's events.
+func folded(t *testing.T, page string, actions ...string) {
+	t.Helper()
+	root, err := html.Parse(strings.NewReader(page))
+	must(t, err)
+	found := map[string]bool{}
+	for n := range root.Descendants() {
+		if n.Data == "form" {
+			i := slices.IndexFunc(n.Attr, func(a html.Attribute) bool { return a.Key == "action" })
+			found[n.Attr[i].Val] = slices.ContainsFunc(slices.Collect(n.Ancestors()), func(a *html.Node) bool {
+				return a.Data == "details"
+			})
+		}
+	}
+	for _, action := range actions {
+		if !found[action] {
+			t.Errorf("%s is not on the page, or one click does it", action)
 		}
 	}
 }

@@ -163,9 +163,12 @@ func divide(t *testing.T) {
 	for i := range parts {
 		wait.Go(func() {
 			file := filepath.Join(t.TempDir(), "pairs")
-			out, err := exec.Command(os.Args[0], "-test.run=^TestLives$", "-test.v", "-test.timeout=0", "-jobs=1",
+			part := exec.Command(os.Args[0], "-test.run=^TestLives$", "-test.v", "-test.timeout=0", "-jobs=1",
 				fmt.Sprint("-sqlite=", *share),
-				fmt.Sprint("-seed=", *first+uint64(i*each)), fmt.Sprint("-seeds=", each), "-pairs="+file).CombinedOutput()
+				fmt.Sprint("-seed=", *first+uint64(i*each)), fmt.Sprint("-seeds=", each), "-pairs="+file)
+			// A life has hundreds of goroutines: they begin with the stack that they come to need.
+			part.Env = append(os.Environ(), "GODEBUG=adaptivestackstart=1")
+			out, err := part.CombinedOutput()
 			text, readErr := os.ReadFile(file)
 			if err = errors.Join(err, readErr); err == nil {
 				err = json.Unmarshal(text, &parts[i])

@@ -27,7 +27,7 @@ import (
 var (
 	seeds = flag.Int("seeds", 60, "how many lives")
 	first = flag.Uint64("seed", 1, "the first seed")
-	share = flag.Float64("sqlite", 1.0/16, "the share of the lives whose book of record is SQLite")
+	share = flag.Float64("sqlite", 1.0/64, "the share of the lives whose book of record is SQLite")
 	jobs  = flag.Int("jobs", 1, "how many processes share the lives")
 	every = flag.Bool("every", false, "fail if a wanted pair was not reached")
 	pairs = flag.String("pairs", "", "the file to write the reached pairs to")

@@ -31,20 +31,25 @@ type commit struct {
 // released is a tag that names a release: a semantic version, which packages can sort.
 var released = regexp.MustCompile(`^v\d+\.\d+\.\d+(-[0-9A-Za-z.]+)?$`)
 
-// checkOut writes the files of the commit that is checked out into dir.
-func checkOut(ctx context.Context, dir string) (c commit, err error) {
-	said, err := git(ctx, "log", "-1", "--format=%ct %H")
+// head is the hash of the commit that is checked out.
+func head(ctx context.Context) (string, error) {
+	hash, err := git(ctx, "rev-parse", "HEAD")
+	return strings.TrimSpace(string(hash)), err
+}
+
+// checkOut writes the files of a commit into dir.
+func checkOut(ctx context.Context, hash, dir string) (c commit, err error) {
+	said, err := git(ctx, "log", "-1", "--format=%ct", hash)
 	if err != nil {
 		return c, err
 	}
-	seconds, hash, _ := strings.Cut(strings.TrimSpace(string(said)), " ")
-	epoch, err := strconv.ParseInt(seconds, 10, 64)
-	if err != nil || len(hash) < 12 {
+	epoch, err := strconv.ParseInt(strings.TrimSpace(string(said)), 10, 64)
+	if err != nil {
 		return c, fmt.Errorf("git log said %q: %w", said, err)
 	}
 	c.Time, c.Dir = time.Unix(epoch, 0).UTC(), dir
 	c.Version = "v0.0.0-" + c.Time.Format("20060102150405") + "-" + hash[:12]
-	tags, err := git(ctx, "tag", "--points-at", "HEAD", "--sort=-version:refname")
+	tags, err := git(ctx, "tag", "--points-at", hash, "--sort=-version:refname")
 	if err != nil {
 		return c, err
 	}
@@ -54,7 +59,7 @@ func checkOut(ctx context.Context, dir string) (c commit, err error) {
 			break
 		}
 	}
-	files, err := git(ctx, "archive", "--format=tar", "HEAD")
+	files, err := git(ctx, "archive", "--format=tar", hash)
 	if err != nil {
 		return c, err
 	}

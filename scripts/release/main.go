@@ -37,6 +37,8 @@ type options struct {
 	Only string
 	// Twice builds a second time, from another folder and without the first build's cache, and compares.
 	Twice bool
+	// Hash is the commit's: what is committed while this runs is not part of it.
+	Hash string
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
@@ -52,6 +54,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	chosen, err := choose(o.Only)
 	if err != nil {
+		return err
+	}
+	if o.Hash, err = head(ctx); err != nil {
 		return err
 	}
 	first, err := release(ctx, o, chosen, o.Dist, "", out)
@@ -105,7 +110,7 @@ func release(
 		return "", err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
-	c, err := checkOut(ctx, filepath.Join(work, "src"))
+	c, err := checkOut(ctx, o.Hash, filepath.Join(work, "src"))
 	if err != nil {
 		return "", err
 	}

@@ -34,16 +34,26 @@ func TestChoose(t *testing.T) {
 	}
 }
 
-// TestCheckOut: a release is what the commit has, whatever lies beside it.
+// TestCheckOut: a release is what the commit has, whatever lies beside it or is committed meanwhile.
 func TestCheckOut(t *testing.T) {
 	beside := "lies-beside-the-commit.txt"
 	if err := os.WriteFile(beside, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.Remove(beside) })
-	c, err := checkOut(t.Context(), filepath.Join(t.TempDir(), "src"))
+	hash, err := head(t.Context())
 	if err != nil {
 		t.Fatal(err)
+	}
+	if before, err := git(t.Context(), "rev-parse", "--verify", "-q", hash+"~"); err == nil { // a shallow clone has none
+		hash = strings.TrimSpace(string(before))
+	}
+	c, err := checkOut(t.Context(), hash, filepath.Join(t.TempDir(), "src"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.HasPrefix(c.Version, "v0.0.0-") && !strings.HasSuffix(c.Version, hash[:12]) {
+		t.Errorf("%s is released for %s", c.Version, hash)
 	}
 	if !regexp.MustCompile(`^v\d+\.\d+\.\d+`).MatchString(c.Version) || c.Time.IsZero() || c.Time.After(time.Now()) {
 		t.Errorf("%+v", c)

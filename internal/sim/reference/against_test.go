@@ -345,7 +345,7 @@ func (r reached) check(t *testing.T, all bool) {
 		}
 	}
 	for _, what := range strings.Fields("accept begin finish end cancel resolve hold restore correct dispute uphold defer release " +
-		"add look record fan redeliver healthy failed disable change read") {
+		"add look record fan redeliver healthy failed disable change read control: uncontrol") {
 		if r.done[what] == 0 {
 			t.Errorf("%s was never done", what)
 		}

@@ -18,12 +18,14 @@ import (
 	_ "modernc.org/sqlite"
 
 	"recarga/internal/callers"
+	"recarga/internal/controls"
 	"recarga/internal/journal"
 	"recarga/internal/journal/journaltest"
 	"recarga/internal/journal/search"
 	"recarga/internal/sim/reference"
 	"recarga/producer"
 	"recarga/topup"
+	"recarga/topup/desk"
 	"recarga/webhook"
 	"recarga/worker"
 )
@@ -40,6 +42,7 @@ type book interface {
 	callers.Book
 	Dispute(ctx context.Context, id topup.ID, d topup.Dispute, now time.Time) (topup.Order, error)
 	OldestUnknown(ctx context.Context) (time.Time, error)
+	controls.Book
 }
 
 var (
@@ -138,7 +141,7 @@ func database(tb testing.TB, url, driver, dsn string) (*side, *sql.DB) {
 	}
 	s.clear = func(tb testing.TB) {
 		for _, table := range strings.Fields("orders attempts events resolutions corrections disputes callers " +
-			"failing_endpoints redeliveries") {
+			"failing_endpoints redeliveries controls") {
 			_, err := db.Exec("DELETE FROM " + table)
 			must(tb, err)
 		}
@@ -169,6 +172,8 @@ type snapshot struct {
 	Oldest    time.Time
 	Callers   []topup.Caller
 	Endpoints []topup.EndpointHealth
+	Controls  desk.Controls
+	Paused    []desk.PausedOrders
 }
 
 // endless is later than all that a story makes due.
@@ -229,6 +234,11 @@ func (s *side) read(tb testing.TB) (now snapshot) {
 		check(e)
 		now.Endpoints = append(now.Endpoints, h)
 	}
+	now.Controls, err = s.Controls(ctx)
+	check(err)
+	now.Paused, err = s.PausedOrders(ctx)
+	check(err)
+	now.Controls, now.Paused = noneIsNil(now.Controls), noneIsNil(now.Paused)
 	must(tb, err)
 	return now
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"recarga/topup"
+	"recarga/topup/desk"
 )
 
 // noon is when stories begin: later than the ids of the events are made, which the machine's clock makes.
@@ -200,7 +201,7 @@ var acts = []struct {
 	{8, (*author).accept}, {1, (*author).acceptInvalid}, {9, (*author).begin}, {3, (*author).beginFirst},
 	{18, (*author).finish}, {4, (*author).end}, {3, (*author).cancel}, {8, (*author).resolve}, {3, (*author).hold}, {1, (*author).restore},
 	{4, (*author).correct}, {3, (*author).dispute}, {2, (*author).uphold}, {3, (*author).deferOrder},
-	{3, (*author).holdBack}, {3, (*author).letGo},
+	{3, (*author).holdBack}, {3, (*author).letGo}, {3, (*author).setControl}, {4, (*author).endControl},
 	{3, (*author).release}, {1, (*author).addEvidence}, {5, (*author).try},
 	{2, (*author).fanOut}, {2, (*author).redeliver}, {2, (*author).health}, {1, (*author).disable},
 	{2, (*author).addCaller}, {2, (*author).changeCaller}, {1, (*author).read},
@@ -521,7 +522,7 @@ func (a *author) uphold() step {
 
 func (a *author) deferOrder() step {
 	d, id := a.order(topup.StateQueued, topup.StateRetrying)
-	n, why, now := a.attempts(d), pick(a, topup.WaitRate, topup.WaitOutage, topup.WaitBalance), a.at()
+	n, why, now := a.attempts(d), pick(a, topup.WaitRate, topup.WaitOutage, topup.WaitBalance, topup.WaitPaused), a.at()
 	return step{text: fmt.Sprintf("defer %s after %d for %s at %s", id, n, why, since(now)), do: func(s *side) answer {
 		return answered(s.Defer(ctx, id, n, why, now))
 	}}
@@ -559,6 +560,41 @@ func (a *author) letGo() step {
 	return step{text: fmt.Sprintf("let go %s at %s", id, since(now)), do: func(s *side) answer {
 		o, err := s.LetGo(ctx, id, now)
 		return answered(err, o)
+	}}
+}
+
+// control is a pause or a limit of one of the kinds.
+func (a *author) control() desk.Control {
+	c := desk.Control{Kind: pick(a, append(desk.Pauses(), desk.Limits()...)...)}
+	switch c.Kind {
+	case desk.PauseCaller:
+		c.Name = topup.NullString(pick(a, tenants...))
+	case desk.PauseProduct:
+		c.Name = pick[topup.NullString](a, "MOVISTAR_TAE", "TELCEL_TAE")
+	case desk.PauseOperator:
+		c.Name = pick[topup.NullString](a, "MOVISTAR", "TELCEL")
+	case desk.LimitRate:
+		c.Value = pick[topup.NullString](a, "5/s", desk.NoLimit)
+	case desk.LimitConcurrency:
+		c.Value = pick[topup.NullString](a, "1", "20")
+	}
+	return c
+}
+
+func (a *author) setControl() step {
+	c := a.control()
+	c.Since, c.By, c.Reason = a.at(), pick(a, "ana", "ben"), topup.NullString(pick(a, plain...))
+	return step{text: fmt.Sprintf("control: %s, says %s at %s for %q", c.Says(), c.By, since(c.Since), c.Reason),
+		do: func(s *side) answer { return answered(s.SetControl(ctx, c)) }}
+}
+
+func (a *author) endControl() step {
+	c := a.control()
+	if len(a.now.Controls) > 0 && !a.seldom(6) {
+		c = pick(a, a.now.Controls...)
+	}
+	return step{text: "uncontrol " + c.String(), do: func(s *side) answer {
+		return answered(s.EndControl(ctx, c.Kind, string(c.Name)))
 	}}
 }
 

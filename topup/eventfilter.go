@@ -19,6 +19,9 @@ type EventFilter struct {
 	Limit int
 	// Cursor is what the page before returned as next; empty for the first.
 	Cursor string
+	// MostRead is how many events a page is looked for among, where no index leads to the filter's: a page may then have
+	// few events, or none, and the next one goes on. 0: all, however long it takes.
+	MostRead int
 	// MostRedeliveries leaves out of a redelivery what was redelivered so often on this day; 0: nothing.
 	MostRedeliveries int
 }

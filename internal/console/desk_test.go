@@ -15,6 +15,7 @@ import (
 
 	"recarga/internal/callers"
 	"recarga/internal/console"
+	"recarga/internal/journal/search"
 	"recarga/topup"
 	"recarga/webhook"
 )
@@ -287,6 +288,26 @@ func TestPagesFollow(t *testing.T) {
 			t.Errorf("%d messages more", messages)
 		}
 	}
+}
+
+// farBook has what is looked for far back.
+type farBook struct{ console.Journal }
+
+func (farBook) Page(context.Context, search.Filter) (search.Page, error) {
+	return search.Page{Older: "older", Newer: "newer"}, nil
+}
+
+func (farBook) Events(context.Context, topup.EventFilter) ([]topup.Event, string, error) {
+	return nil, "older", nil
+}
+
+// TestNothingSoFar: a page that looked among some only says that there are more, and how to go on.
+func TestNothingSoFar(t *testing.T) {
+	s := open(t, func(c *console.Config) { c.Journal = farBook{c.Journal} })
+	b := s.enter()
+	b.get("/console/orders?product=MOVISTAR_PAQUETE_16").want(200, "None of the next 50,000 orders match",
+		"?cursor=older&amp;product=MOVISTAR_PAQUETE_16", "?newer=newer&amp;product")
+	b.get("/console/events?type=topup.failed").want(200, "None of the next 50,000 events match", "cursor=older")
 }
 
 // folded checks that the forms of these actions are on the page, each behind a click that says what it does: one that

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"recarga/internal/journal/search"
 	"recarga/internal/params"
 	"recarga/producer"
 	"recarga/topup"
@@ -17,10 +18,9 @@ type eventsView struct {
 	Events []topup.Event
 	Chips  []chip
 	Next   string
-	// State, Caller, Type, Since and Until are the filter as it was typed; Filter is its query.
-	State, Caller, Type, Since, Until string
-	Filter                            url.Values
-	Wrong                             string
+	// State, Caller, Type, Since and Until are the filter as typed, Wrong what is wrong with it; Filter is its query.
+	State, Caller, Type, Since, Until, Wrong string
+	Filter                                   url.Values
 	// Types are those that events can have.
 	Types []topup.EventType
 }
@@ -28,7 +28,7 @@ type eventsView struct {
 func (c *Console) events(w http.ResponseWriter, r *http.Request, _ operator) error {
 	q := r.URL.Query()
 	f, err := eventFilter(r, q)
-	f.Cursor = q.Get("cursor")
+	f.Cursor, f.MostRead = q.Get("cursor"), search.InTime
 	v := eventsView{Types: topup.EventTypes(), State: string(f.State), Caller: f.Caller, Type: string(f.Type),
 		Since: q.Get("since"), Until: q.Get("until"), Filter: kept(q, eventNames)}
 	for _, s := range []topup.EventState{"", topup.EventPending, topup.EventDelivered, topup.EventKept,

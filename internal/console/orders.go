@@ -66,9 +66,6 @@ func (c *Console) orders(w http.ResponseWriter, r *http.Request, _ operator) err
 	if err == nil {
 		err = c.list(r.Context(), &v, f, q)
 	}
-	if err == nil {
-		err = c.cfg.Journal.Conclude(r.Context(), v.Orders)
-	}
 	status, wrong, err := ofFilter(err)
 	if err != nil {
 		return err
@@ -96,9 +93,12 @@ func (c *Console) list(ctx context.Context, v *ordersView, f search.Filter, q ur
 		read, f.Cursor = c.cfg.Journal.PageBefore, newer
 	}
 	page, err := read(ctx, f)
+	if err != nil {
+		return err
+	}
 	v.Orders, v.Next = page.Orders, beside(q, filterNames, "cursor", page.Older, "orders")
 	v.Newer = beside(q, filterNames, "newer", page.Newer, "orders")
-	return err
+	return c.cfg.Journal.Conclude(ctx, v.Orders)
 }
 
 // suggest answers the ids that a text may become, for who is typing.
@@ -202,7 +202,7 @@ func (c *Console) filterOf(r *http.Request, q url.Values) (search.Filter, error)
 	f := search.Filter{
 		State: params.Read(&given, "state", topup.ParseState), Caller: given.Get("caller"), Product: given.Get("product"),
 		Disputed: params.Read(&given, "disputed", params.Flag("disputed")),
-		Phone:    params.Read(&given, "phone", topup.ParsePhone), Cursor: q.Get("cursor"),
+		Phone:    params.Read(&given, "phone", topup.ParsePhone), Cursor: q.Get("cursor"), MostRead: search.InTime,
 		Code:     params.Read(&given, "code", topup.ParseCode),
 		Reason:   params.Read(&given, "reason", topup.ParseReason),
 		Metadata: params.Read(&given, "metadata", search.ParseLabel),

@@ -66,6 +66,7 @@ func conformance(t *testing.T, open func(testing.TB) store) {
 		{"a context that ends", testContext},
 		{"lists", testList},
 		{"pages while orders are added", testPages},
+		{"pages found in parts", testPagesInParts},
 		{"exports", testExport},
 		{"the archive", testArchive},
 		{"an archive that is broken off", testArchiveBrokenOff},

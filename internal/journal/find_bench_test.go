@@ -2,54 +2,37 @@ package journal_test
 
 import (
 	"fmt"
-	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
+	"recarga/internal/journal/journaltest"
 	"recarga/internal/journal/search"
-	"recarga/internal/testkit"
 	"recarga/topup"
 )
 
-// many is how many orders the journal holds in which is searched.
-const many = 1_000_000
-
-// sqlMany makes orders of a year, 10,000 of them in the last hour. Of these a tenth waits; of all, one in a
-// thousand is held. The last number is the time between two of the older ones, in microseconds. Its first part is the
-// engine's own: numbers from 1 on.
-const sqlMany = `INSERT INTO orders (id, caller, fingerprint, state, phone, product, amount, operator, metadata,
-callback_url, attempt_count, event_count, response_code, transaction_id, reference, created_at, updated_at,
-finished_at, due_at)
-SELECT 'ORD-' || i, CASE i %% 3 WHEN 0 THEN 'shop' ELSE 'kiosk' END, %s, state,
-'55' || (30000000 + i / 10), 'MOVISTAR_TAE', 1000,
-'MOVISTAR', '{}', '', 1, 1, '00', CASE state WHEN 'succeeded' THEN 'TXN-' || i ELSE '' END,
-CASE state WHEN 'succeeded' THEN 'RRN-' || i ELSE '' END,
-at, at, CASE state WHEN 'succeeded' THEN at + 2000000 END, CASE state WHEN 'queued' THEN at END
-FROM (SELECT i, CASE WHEN i %% 1000 = 0 THEN 'unknown' WHEN i <= 10000 AND i %% 10 = 1 THEN 'queued'
-ELSE 'succeeded' END AS state,
-CASE WHEN i <= 10000 THEN %d - i * 360000 ELSE %d - 3600000000 - i * %d END AS at FROM n) orders`
+const many = journaltest.Many
 
 // BenchmarkFind looks orders up among a million, as the console does. Its baseline, in the same run, is the
 // search that has no index: how often slower that is, is the metric.
-func BenchmarkFind(b *testing.B) {
+func BenchmarkFind(b *testing.B) { onBoth(b, benchmarkFind) }
+
+// onBoth measures on a full journal of each engine.
+func onBoth(b *testing.B, measure func(b *testing.B, s store, now time.Time)) {
+	now := time.Now()
 	b.Run("sqlite", func(b *testing.B) {
-		url := "sqlite:" + filepath.Join(b.TempDir(), "journal.db")
-		path := url[len("sqlite:"):] + "?_pragma=synchronous(OFF)&_pragma=cache_size(-262144)"
-		numbers := fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) `, many)
-		benchmarkFind(b, newStore(b, url, "sqlite", path, dialect{}), numbers, `x'00'`)
+		url := journaltest.SQLite(b)
+		journaltest.Fill(b, url, now)
+		measure(b, newStore(b, url, "sqlite", strings.TrimPrefix(url, "sqlite:"), dialect{}), now)
 	})
 	b.Run("postgres", func(b *testing.B) {
-		url := testkit.Postgres(b).URL()
-		numbers := fmt.Sprintf(`WITH n(i) AS (SELECT generate_series(1::bigint, %d)) `, many)
-		benchmarkFind(b, newStore(b, url, "pgx", url, dialect{}), numbers, `'\x00'::bytea`)
+		url := journaltest.Postgres(b).URL()
+		journaltest.Fill(b, url, now)
+		measure(b, newStore(b, url, "pgx", url, dialect{}), now)
 	})
 }
 
-func benchmarkFind(b *testing.B, s store, numbers, fingerprint string) {
-	now := time.Now()
-	s.exec(b, numbers+fmt.Sprintf(sqlMany, fingerprint, now.UnixMicro(), now.UnixMicro(), 31_000_000),
-		`INSERT INTO tallies (state, writer, orders) SELECT state, 0, COUNT(*) FROM orders
-		WHERE finished_at IS NOT NULL GROUP BY state`, "ANALYZE")
+func benchmarkFind(b *testing.B, s store, _ time.Time) {
 	const i = 654_321
 	scan := time.Now()
 	var found int
@@ -92,40 +75,9 @@ func benchmarkFind(b *testing.B, s store, numbers, fingerprint string) {
 
 // BenchmarkOverview reads what the console's overview shows, and the lists that its figures lead to, of a million orders
 // that were all placed within a week.
-func BenchmarkOverview(b *testing.B) {
-	b.Run("sqlite", func(b *testing.B) {
-		url := "sqlite:" + filepath.Join(b.TempDir(), "journal.db")
-		path := url[len("sqlite:"):] + "?_pragma=synchronous(OFF)&_pragma=cache_size(-262144)"
-		numbers := fmt.Sprintf(`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d) `, many)
-		benchmarkOverview(b, newStore(b, url, "sqlite", path, dialect{}), numbers, `x'00'`,
-			`unhex(printf('%012x%020x', created_at / 1000, key))`, "ANALYZE")
-	})
-	b.Run("postgres", func(b *testing.B) {
-		url := testkit.Postgres(b).URL()
-		numbers := fmt.Sprintf(`WITH n(i) AS (SELECT generate_series(1::bigint, %d)) `, many)
-		benchmarkOverview(b, newStore(b, url, "pgx", url, dialect{}), numbers, `'\x00'::bytea`,
-			`decode(lpad(to_hex(created_at / 1000), 12, '0') || lpad(to_hex(key), 20, '0'), 'hex')`, "VACUUM ANALYZE")
-	})
-}
+func BenchmarkOverview(b *testing.B) { onBoth(b, benchmarkOverview) }
 
-func benchmarkOverview(b *testing.B, s store, numbers, fingerprint, eventID, settle string) {
-	now := time.Now()
-	s.exec(b, numbers+fmt.Sprintf(sqlMany, fingerprint, now.UnixMicro(), now.UnixMicro(),
-		7*24*time.Hour.Microseconds()/many),
-		`INSERT INTO attempts (order_key, number, worker, nonce, started_at, give_up_at, finished_at, outcome)
-		SELECT key, 1, 'worker', key, created_at, created_at + 120000000, finished_at, 'approved' FROM orders
-		WHERE finished_at IS NOT NULL`,
-		`INSERT INTO events (order_key, sequence, id, type, state, body, created_at, due_at, tries)
-		SELECT key, 1, `+eventID+`, 'topup.succeeded', CASE WHEN key % 100 = 0 THEN 'pending' ELSE 'delivered' END,
-		fingerprint, created_at, CASE WHEN key % 100 = 0 THEN created_at END, '[1,200,12,""]' FROM orders`,
-		`INSERT INTO tallies (state, writer, orders) SELECT state, 0, COUNT(*) FROM orders
-		WHERE finished_at IS NOT NULL GROUP BY state`,
-		`INSERT INTO ended (span, at, state, writer, orders)
-		SELECT 60, finished_at / 60000000 * 60, state, key % 16, COUNT(*) FROM orders WHERE finished_at IS NOT NULL
-		GROUP BY 2, 3, 4`,
-		`INSERT INTO ended (span, at, state, writer, orders)
-		SELECT 3600, finished_at / 3600000000 * 3600, state, 16 + key % 16, COUNT(*) FROM orders
-		WHERE finished_at IS NOT NULL GROUP BY 2, 3, 4`, settle)
+func benchmarkOverview(b *testing.B, s store, now time.Time) {
 	cheap := func(name string, read func() error) {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {

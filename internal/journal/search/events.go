@@ -1,7 +1,9 @@
 package search
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,16 +23,29 @@ func (r *Reader) Events(ctx context.Context, f topup.EventFilter) (events []topu
 	if err != nil {
 		return nil, "", err
 	}
-	q, args, err := eventQuery(f, first, last)
-	if err != nil {
-		return nil, "", err
+	for _, most := range readings(f.MostRead, eventsLed(f)) {
+		var stop []byte
+		if most > 0 {
+			if stop, err = r.farEvent(ctx, first, last, most); err != nil {
+				return nil, "", err
+			}
+		}
+		q, args, err := eventQuery(f, slices.MaxFunc([][]byte{first, stop}, bytes.Compare), last)
+		if err != nil {
+			return nil, "", err
+		}
+		events, err = tables.List(ctx, r.db, tables.ScanEvent, q, args...)
+		if len(events) > f.Limit {
+			return events[:f.Limit], events[f.Limit-1].ID, nil
+		}
+		if err != nil || stop == nil {
+			return events, "", err
+		}
+		if next, err = tables.EventID(stop); err != nil {
+			return nil, "", err
+		}
 	}
-	events, err = tables.List(ctx, r.db, tables.ScanEvent, q, args...)
-	if len(events) > f.Limit {
-		events = events[:f.Limit]
-		next = events[f.Limit-1].ID
-	}
-	return events, next, err
+	return events, next, nil
 }
 
 // eventIDs bound those of the filter's events; last is not included.

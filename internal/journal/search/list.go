@@ -29,22 +29,31 @@ func (l listed) String() string { return strings.Join(l, "\n") }
 // their beginning: of a longer one they may be too many.
 const narrowEnd = 6 * time.Hour
 
+// narrow reports whether the orders ended in a short time.
+func (f Filter) narrow() bool {
+	return !f.FinishedSince.IsZero() && !f.FinishedUntil.IsZero() && f.FinishedUntil.Sub(f.FinishedSince) <= narrowEnd
+}
+
+// few reports whether an index leads to few orders: rare by its code, failed by its reason.
+func (f Filter) few() (few, rare, failed bool) {
+	few = f.State != "" && !f.State.Final() || f.Disputed || f.TransactionID != "" || f.Phone.Digits() != "" ||
+		f.WaitsFor != "" || f.Metadata.Name != ""
+	rare = f.Code != "" && f.Code != topup.CodeApproved && !few
+	failed = f.Reason != "" && !few && !rare
+	return few || rare || failed, rare, failed
+}
+
 // list is the statement of the filter's orders, but for its cursor and the latest time of creation, and without an
 // order or an end.
 func (f Filter) list(w words) listed {
-	open := f.State != "" && !f.State.Final()
-	few := open || f.Disputed || f.TransactionID != "" || f.Phone.Digits() != "" || f.WaitsFor != ""
-	few = few || f.Metadata.Name != ""
-	rare := f.Code != "" && f.Code != topup.CodeApproved && !few // what an index of codes leads to
-	failed := f.Reason != "" && !few && !rare                    // what an index of reasons leads to
-	few = few || rare || failed
+	few, rare, failed := f.few()
 	l := listed{sqls.Get("list_orders")}
 	if f.labeled() {
 		l = listed{sqls.Get("list_labeled")}
 	}
 	l.where(f.Metadata.Name != "" && !f.labeled(), sqls.Get("orders_with_label"))
 	l.where(f.WaitsFor != "", sqls.Get("orders_waiting_for"))
-	l.where(open, sqls.Get("open_orders"))
+	l.where(f.State != "" && !f.State.Final(), sqls.Get("open_orders"))
 	l.where(f.Caller != "" && few, sqls.Get("few_orders_of_caller"))
 	l.where(f.Caller != "" && !few, sqls.Get("orders_of_caller"))
 	l.state(f.State, rare || failed || f.WaitsFor != "" || f.labeled())
@@ -58,8 +67,7 @@ func (f Filter) list(w words) listed {
 	l.where(f.Phone.Digits() != "", sqls.Get("orders_of_phone"))
 	l.where(f.Product != "", sqls.Get("orders_of_product"))
 	l.where(!f.Since.IsZero(), sqls.Get("orders_since"))
-	narrow := !f.FinishedSince.IsZero() && !f.FinishedUntil.IsZero() &&
-		f.FinishedUntil.Sub(f.FinishedSince) <= narrowEnd && !few
+	narrow := f.narrow() && !few
 	l.where(narrow, w(sqls.Engines("orders_finished_within")))
 	l.where(!narrow && !f.FinishedSince.IsZero(), sqls.Get("orders_finished_since"))
 	l.where(!narrow && !f.FinishedUntil.IsZero(), sqls.Get("orders_finished_until"))

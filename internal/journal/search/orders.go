@@ -90,6 +90,9 @@ type Filter struct {
 	Limit int
 	// Cursor is what the page before returned as next; empty for the first.
 	Cursor string
+	// MostRead is how many orders a page is looked for among, where no index leads to the filter's: a page may then have
+	// few orders, or none, and the next one goes on. 0: all, however long it takes.
+	MostRead int
 }
 
 // Label is a name and its value in an order's metadata. The zero value is none.
@@ -132,28 +135,41 @@ func (r *Reader) List(ctx context.Context, f Filter) (orders []topup.Order, next
 }
 
 // PageBefore is the page of those that are newer than the filter's cursor. Where they are fewer than a page, it is the
-// first one.
+// first one, unless MostRead has them looked for in parts.
 func (r *Reader) PageBefore(ctx context.Context, f Filter) (page Page, err error) {
 	f.Limit = min(cmp.Or(max(f.Limit, 0), pageLength), LongestPage)
 	after, err := parseCursor(f.Cursor)
 	if err != nil {
 		return page, err
 	}
-	records, err := tables.List(ctx, r.db, tables.ScanOrder, f.oldest(r.db.Words), f.args(after, f.Limit+1)...)
-	if err != nil {
+	records, stop, err := r.look(ctx, f, after, forward)
+	switch {
+	case err != nil:
 		return page, err
-	}
-	if len(records) <= f.Limit {
+	case len(records) > f.Limit:
+		records = records[:f.Limit]
+		page.Newer = cursorAfter(records[f.Limit-1].Place())
+	case stop != 0:
+		page.Newer = cursorAfter(tables.Place{At: stop, Key: math.MaxInt64})
+	case f.MostRead <= 0 || f.led():
 		f.Cursor = ""
 		return r.Page(ctx, f)
 	}
-	records = records[:f.Limit]
-	slices.Reverse(records)
-	page.Newer, page.Older = cursorAfter(records[0].Place()), cursorAfter(records[f.Limit-1].Place())
-	for _, r := range records {
-		page.Orders = append(page.Orders, r.Order)
+	page.Older = cursorAfter(tables.Place{At: after.At, Key: after.Key + 1})
+	if len(records) > 0 {
+		page.Older = cursorAfter(records[0].Place())
 	}
+	slices.Reverse(records)
+	page.Orders = ordersOf(records)
 	return page, nil
+}
+
+func ordersOf(records []tables.Record) []topup.Order {
+	orders := make([]topup.Order, len(records))
+	for i, r := range records {
+		orders[i] = r.Order
+	}
+	return orders
 }
 
 // Page is List, with the cursor of PageBefore.
@@ -173,22 +189,24 @@ func (r *Reader) Page(ctx context.Context, f Filter) (page Page, err error) {
 			before = last
 		}
 	}
-	// One more than the page has, to know whether there is a next.
-	records, err := tables.List(ctx, r.db, tables.ScanOrder, f.newest(r.db.Words), f.args(before, f.Limit+1)...)
+	records, stop, err := r.look(ctx, f, before, backward)
 	if err != nil {
 		return page, err
 	}
 	if len(records) > f.Limit {
 		records = records[:f.Limit]
 		page.Older = cursorAfter(records[f.Limit-1].Place())
+	} else if stop != 0 {
+		page.Older = cursorAfter(tables.Place{At: stop})
 	}
-	if f.Cursor != "" && len(records) > 0 {
+	switch {
+	case f.Cursor == "":
+	case len(records) > 0:
 		page.Newer = cursorAfter(records[0].Place())
+	default:
+		page.Newer = cursorAfter(tables.Place{At: before.At, Key: before.Key - 1})
 	}
-	page.Orders = make([]topup.Order, len(records))
-	for i, r := range records {
-		page.Orders[i] = r.Order
-	}
+	page.Orders = ordersOf(records)
 	return page, nil
 }
 

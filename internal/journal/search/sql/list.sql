@@ -122,6 +122,26 @@ ORDER BY created_at DESC, key DESC LIMIT $12
 -- name: oldest_orders
 ORDER BY created_at, key LIMIT $12
 
+-- Where to stop, in the order of the lists.
+-- name: far_before
+SELECT created_at FROM orders WHERE (created_at, key) < ($1, $2)
+ORDER BY created_at DESC, key DESC LIMIT 1 OFFSET $3
+
+-- name: far_before_of_caller
+SELECT created_at FROM orders WHERE (created_at, key) < ($1, $2) AND caller = $4
+ORDER BY created_at DESC, key DESC LIMIT 1 OFFSET $3
+
+-- name: far_after
+SELECT created_at FROM orders WHERE (created_at, key) > ($1, $2)
+ORDER BY created_at, key LIMIT 1 OFFSET $3
+
+-- name: far_after_of_caller
+SELECT created_at FROM orders WHERE (created_at, key) > ($1, $2) AND caller = $4
+ORDER BY created_at, key LIMIT 1 OFFSET $3
+
+-- name: far_event
+SELECT id FROM events WHERE id >= $1 AND id < $2 ORDER BY id DESC LIMIT 1 OFFSET $3
+
 -- name: list_events
 SELECT e.id, e.type, e.sequence, e.endpoint, e.state, e.body, e.created_at, e.due_at, e.delivered_at,
     e.try_count, e.schedule_start, e.tries, COALESCE(o.id, ''), COALESCE(o.caller, 'operator'),

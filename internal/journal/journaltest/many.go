@@ -1,0 +1,51 @@
+//go:build unix
+
+package journaltest
+
+import (
+	"database/sql"
+	_ "embed" // the statements
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// Many is how many orders Fill makes.
+const Many = 1_000_000
+
+//go:embed many.sql
+var many string
+
+// Fill puts a million orders of the last week into an empty journal, as they are when they have ended and were told of,
+// 10,000 of them in the last hour. Of these a tenth waits; of all, one in a thousand is unknown, and one event in a
+// hundred is not delivered. now is the time of the newest.
+func Fill(tb testing.TB, url string, now time.Time) {
+	tb.Helper()
+	driver, path := "pgx", url
+	parts := []string{"{now}", fmt.Sprint(now.UnixMicro()), "{apart}",
+		fmt.Sprint((7*24*time.Hour - 2*time.Hour).Microseconds() / Many)}
+	if file, is := strings.CutPrefix(url, "sqlite:"); is {
+		driver, path = "sqlite", file+"?_pragma=synchronous(OFF)&_pragma=cache_size(-262144)"
+		parts = append(parts, "{bytes}", "x'7b7d'", "{settle}", "ANALYZE",
+			"{event}", "unhex(printf('%012x%020x', created_at / 1000, key))",
+			"{numbers}", fmt.Sprintf("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < %d)", Many))
+	} else {
+		parts = append(parts, "{bytes}", `'\x7b7d'::bytea`, "{settle}", "VACUUM ANALYZE",
+			"{event}", "decode(lpad(to_hex(created_at / 1000), 12, '0') || lpad(to_hex(key), 20, '0'), 'hex')",
+			"{numbers}", fmt.Sprintf("WITH n(i) AS (SELECT generate_series(1::bigint, %d))", Many))
+	}
+	db, err := sql.Open(driver, path)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	defer func() { _ = db.Close() }() // what it did is done
+	for statement := range strings.SplitSeq(strings.NewReplacer(parts...).Replace(many), ";\n") {
+		if strings.TrimSpace(statement) == "" {
+			continue
+		}
+		if _, err := db.Exec(statement); err != nil {
+			tb.Fatalf("%s: %v", statement, err)
+		}
+	}
+}

@@ -1,4 +1,4 @@
-{numbers}
+WITH RECURSIVE n(i) AS (SELECT CAST(1 AS BIGINT) UNION ALL SELECT i + 1 FROM n WHERE i < 1000000)
 INSERT INTO orders (id, caller, fingerprint, state, phone, product, amount, operator, metadata,
 callback_url, attempt_count, event_count, response_code, transaction_id, reference, created_at, updated_at,
 finished_at, due_at)

@@ -79,12 +79,16 @@ func (r *Reader) look(
 
 // far is when the order was placed that lies so many behind a place; math.MinInt64: there are fewer.
 func (r *Reader) far(ctx context.Context, caller string, from tables.Place, to direction, most int) (at int64, err error) {
-	name := map[direction]string{backward: "far_before", forward: "far_after"}[to]
-	args := []any{from.At, from.Key, most}
-	if caller != "" {
-		name, args = name+"_of_caller", append(args, caller)
+	q, args := sqls.Get("far_before"), []any{from.At, from.Key, most}
+	switch {
+	case caller != "" && to == forward:
+		q, args = sqls.Get("far_after_of_caller"), append(args, caller)
+	case caller != "":
+		q, args = sqls.Get("far_before_of_caller"), append(args, caller)
+	case to == forward:
+		q = sqls.Get("far_after")
 	}
-	err = r.db.Read.QueryRowContext(ctx, sqls.Get(name), args...).Scan(&at)
+	err = r.db.Read.QueryRowContext(ctx, q, args...).Scan(&at)
 	if errors.Is(err, sql.ErrNoRows) {
 		return math.MinInt64, nil
 	}

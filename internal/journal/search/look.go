@@ -44,8 +44,8 @@ const (
 	forward  direction = true
 )
 
-// look reads the filter's orders next to a place, one more than a page has, so that it is known whether there is a next
-// one. stop is the time of creation, in microseconds, of the last that it read; 0: there are no more.
+// look reads the filter's orders next to a place, one more than a page has, so that it is known whether there are more.
+// stop is the time of creation, in microseconds, of the last that it read; 0: there are no more.
 func (r *Reader) look(
 	ctx context.Context, f Filter, from tables.Place, to direction,
 ) (records []tables.Record, stop int64, err error) {
@@ -78,7 +78,9 @@ func (r *Reader) look(
 }
 
 // far is when the order was placed that lies so many behind a place; math.MinInt64: there are fewer.
-func (r *Reader) far(ctx context.Context, caller string, from tables.Place, to direction, most int) (at int64, err error) {
+func (r *Reader) far(
+	ctx context.Context, caller string, from tables.Place, to direction, most int,
+) (at int64, err error) {
 	q, args := sqls.Get("far_before"), []any{from.At, from.Key, most}
 	switch {
 	case caller != "" && to == forward:

@@ -71,9 +71,9 @@ prove: ## Run the long proofs: every crash boundary, chaos, model … (BOUNDED=y
 	scripts/in-memory scripts/prove $(if $(BOUNDED),--bounded) $(TIERS)
 
 sim: SEEDS ?= 10000
-sim: ## Simulate lives that a seed decides; from SEEDS=1000000 every rare pair must be reached (SEED=7: show one)
+sim: ## Simulate lives that a seed decides; from SEEDS=200000 every rare pair must be reached (SEED=7: show one)
 ifeq ($(SEED),)
-	go test -v -count=1 -timeout 0 -run '^TestLives$$' ./internal/sim -seeds $(SEEDS) -jobs $(CORES) $(shell test $(SEEDS) -lt 1000000 || echo -every)
+	go test -v -count=1 -timeout 0 -run '^TestLives$$' ./internal/sim -seeds $(SEEDS) -jobs $(CORES) $(shell test $(SEEDS) -lt 200000 || echo -every)
 else
 	go test -v -count=1 -run '^TestLives$$' ./internal/sim -seed $(SEED) -seeds 1 -story
 endif

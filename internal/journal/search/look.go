@@ -44,8 +44,8 @@ const (
 	forward  direction = true
 )
 
-// look reads the filter's orders next to a place, one more than a page has, so that it is known whether there are more.
-// stop is the time of creation, in microseconds, of the last that it read; 0: there are no more.
+// look reads the filter's orders next to a place, one more than a page has, so that it is known whether there are
+// more. stop is the time of creation, in microseconds, of the last that it read; 0: there are no more.
 func (r *Reader) look(
 	ctx context.Context, f Filter, from tables.Place, to direction,
 ) (records []tables.Record, stop int64, err error) {

@@ -18,8 +18,8 @@ const Many = 1_000_000
 var many string
 
 // Fill puts a million orders of the last week into an empty journal, as they are when they have ended and their
-// callers were notified, 10,000 of them in the last hour. Of these a tenth waits; of all, one in a thousand is unknown,
-// and one event in a hundred is not delivered. now is the time of the newest.
+// callers were notified. 10,000 of them are of the last hour: a tenth of these waits. Of all, one in a thousand is
+// unknown, and one event in a hundred is not delivered. now is the time of the newest.
 func Fill(tb testing.TB, url string, now time.Time) {
 	tb.Helper()
 	driver, path := "pgx", url

@@ -53,7 +53,7 @@ func TestRandomLives(t *testing.T) {
 				testkit.Deep(t) // to its pool, which closes what is idle, each wait of a bubble is long
 			}
 			t.Logf("seed %d", seed)
-			url, lives := c.database(t), testkit.Times(c.lives/200, c.lives)
+			url, lives := c.database(t), testkit.Times(c.lives/200, testkit.Some(c.lives))
 			testkit.Bubble(t, func(t *testing.T) { liveRandomly(t, url, seed, lives, c.resend) })
 		})
 	}

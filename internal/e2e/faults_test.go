@@ -59,6 +59,7 @@ var faults = []struct {
 		w.click(`.figures a[href*="state=failed"]`)
 		w.do("code", chromedp.WaitVisible(`input[name="code"]`), chromedp.SendKeys(`input[name="code"]`, "51"))
 		w.click(".filter button")
+		w.do("filtered", chromedp.WaitVisible(`input[name="code"][value="51"]`)) // the list itself shows it before
 		w.sees("EMPTY-51", "declined 51")
 	}},
 	{"A receiver is down", func(w *walk, _ *testkit.RedisServer) {

@@ -32,7 +32,7 @@ var (
 
 // allRounds are the random statements, and sqlRounds those that are played with a journal in SQLite.
 var (
-	allRounds = testkit.Times(200, 10_000)
+	allRounds = testkit.Times(200, testkit.Some(10_000))
 	sqlRounds = allRounds / 50
 )
 

@@ -305,9 +305,9 @@ func (farBook) Events(context.Context, topup.EventFilter) ([]topup.Event, string
 func TestNothingSoFar(t *testing.T) {
 	s := open(t, func(c *console.Config) { c.Journal = farBook{c.Journal} })
 	b := s.enter()
-	b.get("/console/orders?product=MOVISTAR_PAQUETE_16").want(200, "None of the next 50,000 orders match",
+	b.get("/console/orders?product=MOVISTAR_PAQUETE_16").want(200, "None of the next 25,000 orders match",
 		"?cursor=older&amp;product=MOVISTAR_PAQUETE_16", "?newer=newer&amp;product")
-	b.get("/console/events?type=topup.failed").want(200, "None of the next 50,000 events match", "cursor=older")
+	b.get("/console/events?type=topup.failed").want(200, "None of the next 25,000 events match", "cursor=older")
 }
 
 // folded checks that the forms of these actions are on the page, each behind a click that says what it does: one that

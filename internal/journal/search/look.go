@@ -16,7 +16,7 @@ import (
 // chosen, by reading the whole book. MostRead bounds that, and the page says where it stopped.
 
 // InTime is the MostRead of a page that somebody waits for: it takes less than a tenth of a second.
-const InTime = 50_000
+const InTime = 25_000
 
 // nearest are how many are read at first: nearly always they have a page.
 const nearest = 2000

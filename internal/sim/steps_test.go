@@ -129,10 +129,12 @@ func (w *world) letGo(s *step) {
 	w.mu.Unlock()
 }
 
-// slowness is how long a slow step takes. The vendor looks at what it has been sent in time.
+// slowness is how long a slow step takes. The vendor looks at what it has been sent in time, however long the request
+// waited already.
 func (w *world) slowness(s *step) time.Duration {
 	if s.who == "vendor" {
-		return time.Duration(w.tape.uniform(ofFates, int(slowest/time.Second))) * time.Second
+		longer := time.Duration(w.tape.uniform(ofFates, int(slowest/time.Second))) * time.Second
+		return min(longer, max(slowest-time.Since(s.since), 0))
 	}
 	longer := pick(w.tape, ofFates, 0.1, 0, callTimeout+slack, callTimeout+slack, callTimeout+slack, 5*time.Minute)
 	return longer + time.Duration(w.tape.uniform(ofFates, 45))*time.Second

@@ -120,6 +120,17 @@ func TestLives(t *testing.T) {
 	all.report(t, *seeds)
 }
 
+// TestFoundBefore lives again what once broke a promise. 763475: the simulated vendor charged at the moment from which
+// an operator may say that an order failed, thirty seconds after the request.
+func TestFoundBefore(t *testing.T) {
+	from := newTemplate(t)
+	for _, seed := range []uint64{763475} {
+		if w := run(t, from, recording(seed), nil); w.wrong != "" {
+			t.Errorf("seed %d: %s\n%s", seed, w.wrong, w.journey())
+		}
+	}
+}
+
 // A seed repeats the whole life, step by step and to the letter, and so does what was recorded of it.
 func TestRepeats(t *testing.T) {
 	from := newTemplate(t)

@@ -23,7 +23,7 @@ var (
 // lookFor is the longest that a page may take at the server, with a million orders in the book.
 const lookFor = 100 * time.Millisecond
 
-// BenchmarkPages opens every page of the console, and the lists that an operator filters, in a book of a million
+// BenchmarkPages opens the pages of the console, and the lists that an operator filters, in a book of a million
 // orders: each within 100 ms at the server. The first time, of which nothing is in the caches yet, is a metric.
 func BenchmarkPages(b *testing.B) {
 	b.Run("sqlite", func(b *testing.B) { benchmarkPages(b, journaltest.SQLite(b)) })

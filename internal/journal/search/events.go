@@ -23,7 +23,7 @@ func (r *Reader) Events(ctx context.Context, f topup.EventFilter) (events []topu
 	if err != nil {
 		return nil, "", err
 	}
-	for _, most := range readings(f.MostRead, eventsLed(f)) {
+	for _, most := range stretches(f.MostRead, eventsLed(f)) {
 		var stop []byte
 		if most > 0 {
 			if stop, err = r.farEvent(ctx, first, last, most); err != nil {

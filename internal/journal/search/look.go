@@ -21,8 +21,8 @@ const InTime = 25_000
 // nearest are how many are read at first: nearly always they have a page.
 const nearest = 2000
 
-// readings are how many are read until there is a page. 0: all.
-func readings(most int, led bool) []int {
+// stretches are how many are read, each time from the beginning of the page, until there is a page. 0: all.
+func stretches(most int, led bool) []int {
 	if most <= 0 || led {
 		return []int{0}
 	}
@@ -50,7 +50,7 @@ func (r *Reader) look(
 	ctx context.Context, f Filter, from tables.Place, to direction,
 ) (records []tables.Record, stop int64, err error) {
 	since, until := f.created()
-	for _, most := range readings(f.MostRead, f.led()) {
+	for _, most := range stretches(f.MostRead, f.led()) {
 		near := f
 		if most > 0 {
 			if stop, err = r.far(ctx, f.Caller, from, to, most); err != nil {

@@ -51,7 +51,14 @@ func testPagesInParts(t *testing.T, s store) {
 			page, err := s.PageBefore(t.Context(), f)
 			must(t, err)
 			// The first page is whole, and has what was seen of it already.
-			seen, f.Cursor = slices.DeleteFunc(idsOn(page), func(id topup.ID) bool { return slices.Contains(back, id) }), page.Newer
+			seen = slices.DeleteFunc(idsOn(page), func(id topup.ID) bool { return slices.Contains(back, id) })
+			if f.Cursor = page.Older; f.Cursor != "" {
+				older, _ := s.walk(t, f)
+				if diff := cmp.Diff(slices.Concat(seen, back), slices.Concat(idsOn(page), older)); diff != "" {
+					t.Fatalf("what follows a page of %+v (-), and where Older leads (+):\n%s", f, diff)
+				}
+			}
+			f.Cursor = page.Newer
 		}
 		if diff := cmp.Diff(all, back); diff != "" {
 			t.Fatalf("all orders of %+v (-), and from the last page back (+):\n%s", f, diff)

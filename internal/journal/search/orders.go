@@ -155,7 +155,7 @@ func (r *Reader) PageBefore(ctx context.Context, f Filter) (page Page, err error
 		f.Cursor = ""
 		return r.Page(ctx, f)
 	}
-	page.Older = cursorAfter(tables.Place{At: after.At, Key: after.Key + 1})
+	page.Older = cursorAfter(tables.Place{At: after.At, Key: max(after.Key, after.Key+1)}) // not beyond the last key
 	if len(records) > 0 {
 		page.Older = cursorAfter(records[0].Place())
 	}
